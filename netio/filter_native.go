@@ -1,0 +1,11 @@
+package netio
+
+import (
+	"errors"
+
+	"golang.org/x/net/bpf"
+)
+
+func compileNative(expr string, lt LinkType) ([]bpf.RawInstruction, error) {
+	return nil, errors.New("not known without libpcap")
+}
