@@ -1,0 +1,3 @@
+package packet
+
+var protoIP, protoIP6, protoIP6Frag *Proto
