@@ -1,0 +1,33 @@
+# make demo    builds umpa-run and shows it at work: no privileges, no network
+# make test    runs all tests
+# make bench   runs the benchmarks, each beside what it is compared to
+# make check   everything a change has to pass: format, vet, lint, race, cross builds
+# make build   bin/umpa-run
+#
+# What a build needs beyond Go is libpcap's headers: .ci/setup installs them
+# where it may, and otherwise has the build done without cgo.
+
+SOURCES := $(shell find . -name '*.go' -o -name '*.js' -o -name '*.ts' -o -name go.mod -o -name go.sum | grep -v -e _test.go -e /testdata/ -e '^./bin/')
+
+.PHONY: build demo test bench check clean
+
+build: bin/umpa-run
+
+bin/umpa-run: $(SOURCES)
+	@cgo=$$(.ci/setup) && CGO_ENABLED=$$cgo go build -trimpath -o $@ ./cmd/umpa-run
+
+demo: bin/umpa-run
+	@.ci/demo bin/umpa-run
+
+# The race detector doubles the time: it is check's, not test's.
+test:
+	@cgo=$$(.ci/setup) && CGO_ENABLED=$$cgo go test -timeout 15m ./...
+
+bench:
+	@cgo=$$(.ci/setup) && CGO_ENABLED=$$cgo go test -run '^$$' -bench . -benchmem ./...
+
+check:
+	@.ci/check
+
+clean:
+	rm -rf bin
