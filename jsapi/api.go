@@ -1,0 +1,290 @@
+package jsapi
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/netio/packet"
+)
+
+// API is the scripting interface of one runtime. Like the runtime, it belongs
+// to one goroutine.
+type API struct {
+	rt      *goja.Runtime
+	host    Host
+	reg     *packet.Registry // the built-in one until the script changes it, then its own copy
+	exports *goja.Object
+
+	// Constructors and functions as they were before any script ran: a script
+	// may replace the globals.
+	newError, newTypeError, newRangeError goja.Value
+	noop                                  goja.Callable
+	jobs                                  reflect.Value // the runtime's queue of microtasks; invalid when this goja hides it
+
+	rejections []rejection
+	handlers   []*Handler
+	current    *Handler // whose callback runs now; nil at the top level
+	frame      uint64   // number of the frame being delivered; 0: none
+	running    int      // depth of guarded entries
+	closed     bool
+
+	// What the other files keep: each has its own struct, embedded here.
+	views
+}
+
+// installs lists what New puts into a runtime, in order: the global names,
+// parted by spaces, and the method that sets each of them by API.global.
+// [ExportNames] is made of the same list.
+var installs = []struct {
+	names   string
+	install func(*API)
+}{}
+
+// New installs the globals of the scripting contract in a runtime that has run
+// no script yet. It takes over the runtime's promise rejection tracker: a
+// rejection that nobody handled by the end of the microtasks is given to
+// [Host.Fail].
+func New(rt *goja.Runtime, host Host) *API {
+	a := &API{rt: rt, host: host, reg: packet.Builtin(), exports: rt.NewObject()}
+	a.newError, a.newTypeError, a.newRangeError = rt.Get("Error"), rt.Get("TypeError"), rt.Get("RangeError")
+	a.noop, _ = goja.AssertFunction(rt.ToValue(func(goja.FunctionCall) goja.Value { return goja.Undefined() }))
+	a.jobs = reflect.ValueOf(rt).Elem().FieldByName("jobQueue")
+	if a.jobs.IsValid() && a.jobs.Kind() != reflect.Slice {
+		a.jobs = reflect.Value{}
+	}
+	rt.SetPromiseRejectionTracker(a.trackRejection)
+	a.initViews()
+	for i := range installs {
+		installs[i].install(a)
+	}
+	return a
+}
+
+// ExportNames lists the names that the module 'umpa' exports, which are also
+// the globals, sorted.
+func ExportNames() []string { return slices.Clone(exportNames()) }
+
+var exportNames = sync.OnceValue(func() []string {
+	var names []string
+	for i := range installs {
+		names = append(names, strings.Fields(installs[i].names)...)
+	}
+	for _, p := range packet.Builtin().Protos() {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+})
+
+// Exports is the namespace of the module 'umpa'.
+func (a *API) Exports() *goja.Object { return a.exports }
+
+// Handlers lists the callbacks registered so far, in order, for the summary.
+func (a *API) Handlers() []*Handler { return a.handlers }
+
+// Close forgets all subscriptions and whatever waits; nothing of the script
+// runs afterwards.
+func (a *API) Close() {
+	a.closed = true
+}
+
+// global makes a value a global and an export of the module 'umpa'.
+func (a *API) global(name string, value any) {
+	v := a.rt.ToValue(value)
+	for _, o := range []*goja.Object{a.rt.GlobalObject(), a.exports} {
+		if err := o.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// function is a native function with a name, so that a script's errors show it.
+func (a *API) function(name string, f func(goja.FunctionCall) goja.Value) *goja.Object {
+	o := a.rt.ToValue(f).(*goja.Object)
+	_ = o.DefineDataProperty("name", a.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	return o
+}
+
+// handler makes the entry by which a callback is named and counted.
+func (a *API) handler(name string) *Handler {
+	h := &Handler{Name: name, Lane: "js"}
+	a.handlers = append(a.handlers, h)
+	return h
+}
+
+// mistake is an error of the script's author: what was wrong, and what would
+// be right.
+type mistake struct{ msg, hint string }
+
+func (m *mistake) Error() string { return m.msg }
+
+// throw makes script code throw err. A [packet.FieldError] becomes a
+// RangeError or a TypeError, other mistakes a TypeError, each with a property
+// hint where there is one; anything else becomes an Error. It does not return.
+func (a *API) throw(err error) {
+	panic(a.errorValue(err))
+}
+
+// fail throws a TypeError whose hint says what would be right.
+func (a *API) fail(hint, format string, args ...any) {
+	a.throw(&mistake{fmt.Sprintf(format, args...), hint})
+}
+
+// errorValue is the Error object for err.
+func (a *API) errorValue(err error) goja.Value {
+	var (
+		ex   *goja.Exception
+		fe   *packet.FieldError
+		m    *mistake
+		ctor = a.newError
+		hint string
+	)
+	switch {
+	case errors.As(err, &ex):
+		return ex.Value()
+	case errors.As(err, &fe):
+		ctor, hint = a.newTypeError, fe.Hint
+		if strings.Contains(fe.Msg, "out of range") {
+			ctor = a.newRangeError
+		}
+	case errors.As(err, &m):
+		ctor, hint = a.newTypeError, m.hint
+	}
+	o, e := a.rt.New(ctor, a.rt.ToValue(err.Error()))
+	if e != nil {
+		return a.rt.NewGoError(err)
+	}
+	if hint != "" {
+		_ = o.DefineDataProperty("hint", a.rt.ToValue(hint), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	return o
+}
+
+// call enters script code from outside of it: f runs with the watch marked,
+// what it throws goes to [Host.Fail], and the microtasks it queued have run
+// when call returns. ok is false when it threw. h may be nil: the script's
+// top level.
+func (a *API) call(h *Handler, f goja.Callable, args ...goja.Value) (v goja.Value, ok bool) {
+	if h != nil {
+		h.Hits++
+	}
+	var err error
+	a.enter(h, func() { v, err = f(goja.Undefined(), args...) })
+	if err != nil {
+		a.failed(err, h)
+	}
+	a.settle()
+	return v, err == nil
+}
+
+// enter runs f as the callback of h.
+func (a *API) enter(h *Handler, f func()) {
+	before := a.current
+	a.current = h
+	if a.running == 0 {
+		a.host.Watch().Enter()
+	}
+	a.running++
+	defer func() {
+		a.running--
+		if a.running == 0 {
+			a.host.Watch().Leave()
+		}
+		a.current = before
+	}()
+	f()
+}
+
+// failed reports what h did not catch, and whether h is to be called no more.
+func (a *API) failed(err error, h *Handler) (quarantine bool) {
+	if h != nil {
+		h.Errors++
+	}
+	return a.host.Fail(err, h)
+}
+
+// pending reports whether microtasks are queued. It says yes where it cannot know.
+func (a *API) pending() bool { return !a.jobs.IsValid() || a.jobs.Len() > 0 }
+
+// settle runs the microtasks that are queued, and then reports the rejections
+// that nobody handled. Inside script code it does nothing: its caller does it.
+func (a *API) settle() {
+	if a.running > 0 {
+		return
+	}
+	if a.pending() {
+		var err error
+		a.enter(nil, func() { _, err = a.noop(nil) })
+		if err != nil {
+			a.failed(err, nil)
+		}
+	}
+	for len(a.rejections) > 0 {
+		r := a.rejections[0]
+		a.rejections = slices.Delete(a.rejections, 0, 1)
+		a.failed(a.exception(r.promise.Result()), r.handler)
+	}
+}
+
+// Settle runs queued microtasks and reports unhandled rejections. The engine
+// calls it after it ran script code by itself, such as the top level.
+func (a *API) Settle() { a.settle() }
+
+// rejection is a rejected promise that nobody handles so far.
+type rejection struct {
+	promise *goja.Promise
+	handler *Handler
+}
+
+func (a *API) trackRejection(p *goja.Promise, op goja.PromiseRejectionOperation) {
+	if op == goja.PromiseRejectionReject {
+		a.rejections = append(a.rejections, rejection{p, a.current})
+		return
+	}
+	a.rejections = slices.DeleteFunc(a.rejections, func(r rejection) bool { return r.promise == p })
+}
+
+// exception is a thrown value as an error that knows where it was made.
+func (a *API) exception(v goja.Value) error {
+	if ex := a.rt.Try(func() { panic(v) }); ex != nil {
+		return ex
+	}
+	return errors.New("rejected")
+}
+
+// deferred is a promise that Go settles, on the goroutine of the runtime.
+type deferred struct {
+	a               *API
+	promise         goja.Value
+	resolve, reject func(any) error
+}
+
+// promise makes a pending promise.
+func (a *API) promise() *deferred {
+	p, resolve, reject := a.rt.NewPromise()
+	return &deferred{a, a.rt.ToValue(p), resolve, reject}
+}
+
+// Resolve settles the promise and runs what waits for it.
+func (d *deferred) Resolve(v goja.Value) {
+	if v == nil {
+		v = goja.Undefined()
+	}
+	d.finish(d.resolve(v))
+}
+
+// Reject settles the promise with the Error object of err.
+func (d *deferred) Reject(err error) { d.finish(d.reject(d.a.errorValue(err))) }
+
+func (d *deferred) finish(err error) {
+	if err != nil {
+		d.a.failed(err, d.a.current)
+	}
+	d.a.settle()
+}
