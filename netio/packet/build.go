@@ -107,10 +107,12 @@ func (p *Packet) Finish(env *Env) error {
 				continue
 			}
 			switch a := f.Auto; a.What {
-			case AutoNext:
+			case AutoNext, AutoFrom:
 				if i+1 < len(p.refs) {
-					if n, ok := p.reg.bound(r.Proto.Next.Space, p.refs[i+1].Proto); ok {
-						f.ld.store(h, n)
+					if b, ok := p.reg.bound(r.Proto.Next.Space, p.refs[i+1].Proto); ok && a.What == AutoNext {
+						f.ld.store(h, b.Value)
+					} else if ok && b.From != 0 {
+						f.ld.store(h, b.From)
 					}
 				}
 			case AutoLength:
@@ -135,6 +137,9 @@ func (p *Packet) Finish(env *Env) error {
 	}
 	for i := len(p.refs) - 1; i >= 0; i-- {
 		r := &p.refs[i]
+		if r.Proto.Outer != nil {
+			p.outer(i)
+		}
 		f := r.Proto.sum
 		if f == nil || r.told>>uint(f.index)&1 != 0 {
 			continue
@@ -145,6 +150,28 @@ func (p *Packet) Finish(env *Env) error {
 	}
 	p.dirty = false
 	return nil
+}
+
+// outer gives the headers around layer i what it wants of them.
+func (p *Packet) outer(i int) {
+	h := p.header(i)
+	for _, o := range p.refs[i].Proto.Outer {
+		rule := Field{proto: p.refs[i].Proto, When: o.When}
+		if !rule.present(h) {
+			continue
+		}
+		for j := i - 1; j >= 0; j-- {
+			r := &p.refs[j]
+			if r.Proto.Name != o.Proto {
+				continue
+			}
+			f := r.Proto.byName[o.Field]
+			if r.told>>uint(f.index)&1 == 0 && f.ld.need() <= int(r.Hdr) {
+				f.ld.store(p.header(j), o.Value)
+			}
+			break
+		}
+	}
 }
 
 // own fills a field with the sender's own address.

@@ -70,6 +70,8 @@ func fold16(acc uint64) uint16 {
 // Checksum is the Internet checksum (RFC 1071) of b.
 func Checksum(b []byte) uint16 { return ^fold16(sum16(b, 0)) }
 
+var zeroBytes [8]byte
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var crc16Table = func() (t [256]uint16) {
@@ -113,7 +115,7 @@ func (p *Packet) checksum(i int) (v uint64, ok bool) {
 		}
 		before, after = c, nil
 	}
-	zeros := make([]byte, len(whole)-len(before)-len(after), 8)
+	zeros := zeroBytes[:len(whole)-len(before)-len(after)]
 	switch a.Sum {
 	case Internet, InternetHeader:
 		return uint64(^fold16(sum16(after, sum16(before, 0)))), true

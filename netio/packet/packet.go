@@ -36,6 +36,7 @@ type Packet struct {
 	dirty  bool   // Finish has work to do
 	deep   bool   // more layers than maxLayers
 	inline [8]Ref
+	rc     *ReplyContext
 }
 
 // Registry returns the registry the packet was made with.

@@ -98,7 +98,7 @@ func (r *reader) fields(rows []*Field, sc *scope, want *Field, emit func(*Field,
 		back := -1
 		if f.At > 0 {
 			back = r.pos
-			r.pos = f.At * 8
+			r.pos = f.At*8 + f.Bit
 		}
 		make := emit != nil && (want == nil || want == f)
 		v := r.field(f, sc, make)
@@ -169,7 +169,7 @@ func (r *reader) size(f *Field, sc *scope) (n int, rest bool) {
 		if v > 1<<24 {
 			v = 1 << 24
 		}
-		return max(int(v)*max(s.Unit, 1)+s.Plus, 0), false
+		return max(int(v)*max(s.Unit, 1)/max(s.Div, 1)+s.Plus, 0), false
 	case s.N > 0:
 		return s.N, false
 	}
@@ -402,10 +402,23 @@ func (r *reader) options(f *Field, b []byte, make bool) Value {
 		if !make {
 			continue
 		}
-		if o := t.byType(typ); o != nil && known.Get(o.Field.Name) == nil {
-			if v := r.optionValue(o, data); v != nil {
-				known = append(known, FieldValue{o.Field.Name, v})
-				continue
+		if t.PadN != 0 && int(typ) == t.PadN {
+			continue
+		}
+		if o := t.byType(typ); o != nil {
+			before := known.Get(o.Field.Name)
+			if before == nil || o.Many {
+				if v := r.optionValue(o, data); v != nil {
+					switch l, _ := before.([]any); {
+					case !o.Many:
+						known = append(known, FieldValue{o.Field.Name, v})
+					case l == nil:
+						known = append(known, FieldValue{o.Field.Name, []any{v}})
+					default:
+						known.set(o.Field.Name, append(l, v))
+					}
+					continue
+				}
 			}
 		}
 		raw = append(raw, Fields{{t.rawType(), typ}, {"data", append([]byte{}, data...)}})
@@ -437,6 +450,10 @@ func (r *reader) optionValue(o *Option, data []byte) Value {
 		}
 		return nil
 	}
+	if len(data) < o.Skip {
+		return nil
+	}
+	data = data[o.Skip:]
 	sub := reader{reg: r.reg, msg: data, end: len(data), items: r.items, depth: r.depth + 1}
 	var sc scope
 	v := sub.field(&o.Field, &sc, true)

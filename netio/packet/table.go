@@ -3,6 +3,7 @@ package packet
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -70,6 +71,14 @@ func (f Fields) Get(name string) Value {
 	return nil
 }
 
+func (f Fields) set(name string, v Value) {
+	for i := range f {
+		if f[i].Name == name {
+			f[i].Value = v
+		}
+	}
+}
+
 // Size says how long a field is, in bytes, or how many items a list has. The
 // zero Size is "the rest of the header".
 type Size struct {
@@ -77,6 +86,7 @@ type Size struct {
 	Field  string // value of an earlier field, times Unit (1 when 0), plus Plus
 	Unit   int    //
 	Plus   int    //
+	Div    int    // divided by that, before Plus (1 when 0)
 	Prefix int    // a big-endian length of that many bytes stands right before the data
 }
 
@@ -116,6 +126,7 @@ const (
 	AutoCount                        // the number of items of the list Field names
 	AutoChecksum                     // Sum over header and payload
 	AutoNext                         // the number of the protocol that follows, in the space of Proto.Next
+	AutoFrom                         // the number it comes from, where its Bind has one
 )
 
 // Of is what a length covers.
@@ -167,6 +178,7 @@ type Field struct {
 	Letters []string
 	Default Value  // when not told and not worked out: in the Go type of the Kind; zero when nil
 	At      int    // this field lies over byte At of the header instead of behind the row before (alternatives by type)
+	Bit     int    // and over that bit of it, 0 being the most significant
 	When    []Cond // the field is there only when all hold
 	Wraps   bool   // sequence-like: values are taken modulo the width
 	Size    Size   // Bytes, Text, Choice: bytes; List: items
@@ -193,6 +205,8 @@ type TLV struct {
 	LenPlus             int // length field = (data bytes + LenPlus) / LenUnit; 2 where it counts itself and a one-byte type
 	LE                  bool
 	Pad                 int    // type of a one-byte filler, -1 when there is none
+	PadN                int    // type of a filler of any length, 0 when there is none
+	Start               int    // bytes of the header before the set, for Align
 	End                 int    // type of a one-byte end mark, -1 when there is none
 	WriteEnd            bool   // the end mark is always written (DHCP)
 	Align               int    // the whole set is filled with End (or Pad, or 0) to a multiple
@@ -205,6 +219,8 @@ type TLV struct {
 // the data; the name is the Field's. A Uint of 0 bits is a flag: 1 when present.
 type Option struct {
 	Type  uint64
+	Skip  int  // reserved bytes before the data
+	Many  bool // may be met several times: the value is a list
 	Field Field
 }
 
@@ -270,10 +286,13 @@ func foldName(s string) string {
 
 // Bind says where a protocol is found: under Value in a number space. The
 // spaces of the built-in protocols are "eth" (EtherTypes), "ip" (protocol
-// numbers, IPv6 next headers), "udp" and "tcp" (ports).
+// numbers, IPv6 next headers), "udp" and "tcp" (ports). When building, the
+// first one tells the number, and From the port it comes from where that is
+// fixed too (DHCP); 0 is any.
 type Bind struct {
 	Space string
 	Value uint64
+	From  uint64
 }
 
 // Next says how a protocol names the one it carries.
@@ -282,6 +301,14 @@ type Next struct {
 	Fields []string // tried in this order: { "dport", "sport" }
 	When   []Cond   // only then is anything decoded (fragments carry none)
 	Always string   // this protocol, whatever the fields say
+}
+
+// Outer is a value for a field of the nearest header of another protocol
+// further out, while this header meets the conditions.
+type Outer struct {
+	Proto, Field string
+	Value        uint64
+	When         []Cond
 }
 
 // Proto is the table of one protocol.
@@ -293,9 +320,16 @@ type Proto struct {
 	Fields []*Field
 	Over   []Bind
 	Next   *Next
-	Header *Size       // length of the header where a field tells it; else it follows from the rows
-	Greedy bool        // the header takes all that is left: a message, not an envelope
-	Swap   [][2]string // fields exchanged by reply()
+	Header *Size // length of the header where a field tells it; else it follows from the rows
+	Greedy bool  // the header takes all that is left: a message, not an envelope
+	// Passing headers are about one packet's way (IPv6 extension headers):
+	// reply leaves them out, and Answers looks past them.
+	Passing bool
+	Swap    [][2]string // fields exchanged by reply()
+
+	// Outer is what this protocol wants of the headers around it where they
+	// were not told: neighbor discovery a hop limit of 255.
+	Outer []Outer
 
 	// Reply finishes the answer's header: out is the layer as copied (or as
 	// made by Fresh) with Swap done. See ReplyContext.
@@ -321,6 +355,8 @@ type Proto struct {
 	next      []*Field
 	autos     []*Field
 	sum       *Field
+	swap      []swapPair
+	replyTold uint64 // what a reply keeps of the request: all but what is worked out
 }
 
 // ID is a small number, unique in the process, for tables indexed by protocol.
@@ -404,6 +440,9 @@ func (p *Proto) compile() error {
 				return err
 			}
 		}
+		if err := prepare(p.Name+"."+f.Name, f); err != nil {
+			return err
+		}
 		for _, dep := range []string{f.Size.Field, f.On} {
 			if dep != "" {
 				if err := p.steer(f, dep); err != nil {
@@ -414,9 +453,13 @@ func (p *Proto) compile() error {
 		w := f.width()
 		switch {
 		case f.At > 0:
-			f.bitOff = f.At * 8
-			if w > 0 && off >= 0 && len(f.When) == 0 {
-				off = max(off, f.bitOff+w)
+			f.bitOff = f.At*8 + f.Bit
+			switch {
+			case off < 0 || f.bitOff+w <= off:
+			case len(f.When) == 0 && w > 0:
+				off = f.bitOff + w
+			default:
+				off = -1 // reaches further, but not always
 			}
 		case off < 0:
 			f.bitOff = -1
@@ -452,6 +495,25 @@ func (p *Proto) compile() error {
 		}
 	}
 	p.minBytes = (p.fixedBits + 7) / 8
+	p.replyTold = allTold
+	ports := slices.ContainsFunc(p.Fields, func(f *Field) bool { return f.Auto != nil && f.Auto.What == AutoFrom })
+	for _, f := range p.Fields {
+		// Ports stay: an answer's go where the request's came from.
+		if f.Own == OwnID || f.Auto != nil && f.Auto.What != AutoFrom && (f.Auto.What != AutoNext || !ports) {
+			p.replyTold &^= 1 << uint(f.index)
+		}
+	}
+	for _, s := range p.Swap {
+		a, b := p.byName[s[0]], p.byName[s[1]]
+		if a == nil || b == nil || !a.Fixed() || !b.Fixed() || a.width() != b.width() || (a.bitOff|b.bitOff|a.width())&7 != 0 {
+			return fmt.Errorf("%s: %s and %s cannot be exchanged: two fixed fields of the same whole bytes can", p.Name, s[0], s[1])
+		}
+		pair := swapPair{a.bitOff / 8, b.bitOff / 8, a.width() / 8}
+		if pair.a > pair.b {
+			pair.a, pair.b = pair.b, pair.a
+		}
+		p.swap = append(p.swap, pair)
+	}
 	if p.Header != nil {
 		f := p.byName[p.Header.Field]
 		if f == nil {
@@ -478,6 +540,57 @@ func (p *Proto) steer(f *Field, dep string) error {
 	}
 	if f.At == 0 || !f.Scalar() {
 		d.steers = true
+	}
+	return nil
+}
+
+// prepare checks the rows within a row and marks those that others depend on.
+func prepare(path string, f *Field) error {
+	rows := f.Items
+	for _, c := range f.Cases {
+		if err := prepare(path, c); err != nil {
+			return err
+		}
+	}
+	if f.TLV != nil {
+		for _, o := range f.TLV.Options {
+			if err := prepare(path+"."+o.Field.Name, &o.Field); err != nil {
+				return err
+			}
+		}
+	}
+	find := func(name string) *Field {
+		for _, g := range rows {
+			if g.Name == name {
+				return g
+			}
+		}
+		return nil
+	}
+	for _, g := range rows {
+		deps := []string{g.Size.Field, g.On}
+		for i := range g.When {
+			deps = append(deps, g.When[i].Field)
+		}
+		if f.Until != nil {
+			deps = append(deps, f.Until.Field)
+		}
+		for _, dep := range deps {
+			if dep == "" {
+				continue
+			}
+			d := find(dep)
+			if d == nil {
+				return fmt.Errorf("%s.%s depends on %q, which is no field beside it", path, g.Name, dep)
+			}
+			d.steers = true
+		}
+		if g.Auto != nil && g.Auto.Unit == 0 {
+			g.Auto.Unit = 1
+		}
+		if err := prepare(path+"."+g.Name, g); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -671,21 +784,21 @@ func (r *Registry) Protos() []*Proto {
 	return list
 }
 
-// bound returns the number under which p is found in a space.
-func (r *Registry) bound(spaceName string, p *Proto) (uint64, bool) {
+// bound returns how p is found in a space.
+func (r *Registry) bound(spaceName string, p *Proto) (Bind, bool) {
 	for _, b := range p.Over {
 		if b.Space == spaceName {
-			return b.Value, true
+			return b, true
 		}
 	}
 	if s := r.spaces[spaceName]; s != nil { // bound by a script's decodeAs
 		for v, i := range s.flat {
 			if i != 0 && s.list[i-1] == p {
-				return uint64(v), true
+				return Bind{Space: spaceName, Value: uint64(v)}, true
 			}
 		}
 	}
-	return 0, false
+	return Bind{}, false
 }
 
 // Env is what a packet takes from its sender where it was not told.

@@ -53,8 +53,11 @@ func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error 
 		}
 		back := -1
 		if f.At > 0 {
+			if v == nil && f.Default == nil && f.width() > 0 && (f.bitOff+f.width()+7)/8 <= len(w.buf) {
+				continue // the place is written already, perhaps by a row that was told
+			}
 			back = w.pos
-			w.pos = f.At * 8
+			w.pos = f.At*8 + f.Bit
 		}
 		if i < len(places) {
 			places[i] = w.pos + 1
@@ -93,15 +96,12 @@ func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error 
 
 // overlaid reports whether another row that is present claims f's place.
 func overlaid(rows []*Field, f *Field, sc *scope) bool {
-	lo, hi := f.At*8, f.At*8+max(f.width(), 1)
+	lo, hi := f.bitOff, f.bitOff+max(f.width(), 1)
 	for _, g := range rows {
 		if g == f || g.Hidden {
 			continue
 		}
-		glo := g.At * 8
-		if g.At == 0 {
-			glo = g.bitOff
-		}
+		glo := g.bitOff
 		if glo >= 0 && glo < hi && lo < glo+max(g.width(), 1) && sc.holds(g.When) {
 			return true
 		}
@@ -408,16 +408,10 @@ func (w *writer) options(f *Field, v Value) error {
 			w.put(uint64(t.End), 8, false)
 		}
 	}
-	fill := max(t.End, 0)
-	if t.End < 0 && t.Pad >= 0 {
-		fill = t.Pad
+	if t.Align > 0 && (!empty || t.Start > 0) {
+		w.fill(t, (t.Align-(t.Start+(w.pos-start)/8)%t.Align)%t.Align)
 	}
-	for !empty && t.Align > 0 && (w.pos-start)/8%t.Align != 0 || (w.pos-start)/8 < t.MinBytes {
-		if t.WriteEnd {
-			fill = max(t.Pad, 0)
-		}
-		w.put(uint64(fill), 8, false)
-	}
+	w.fill(t, t.MinBytes-(w.pos-start)/8)
 	if f.Size.Prefix > 0 {
 		end := w.pos
 		w.pos = lenAt
@@ -425,6 +419,23 @@ func (w *writer) options(f *Field, v Value) error {
 		w.pos = end
 	}
 	return nil
+}
+
+// fill pads a set of options by n bytes.
+func (w *writer) fill(t *TLV, n int) {
+	switch {
+	case n <= 0:
+	case t.PadN != 0 && n > 1:
+		w.bytes(append([]byte{byte(t.PadN), byte(n - 2)}, make([]byte, n-2)...))
+	case t.End >= 0 && !t.WriteEnd:
+		w.bytes(make([]byte, n)) // the end mark is 0 wherever sets are aligned by it
+	default:
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(max(t.Pad, 0))
+		}
+		w.bytes(b)
+	}
 }
 
 func (w *writer) optionSet(t *TLV, path string, set Fields) error {
@@ -455,22 +466,34 @@ func (w *writer) optionSet(t *TLV, path string, set Fields) error {
 			}
 			return fieldErr(path, hint, "there is no option %q", fv.Name)
 		}
-		sub := writer{reg: w.reg, path: path}
-		if o.Field.Kind == Uint && o.Field.Bits == 0 {
-			if n, _, _, ok := toInteger(fv.Value); !ok || n == 0 {
-				continue // { sackOk: 0 } is no option
+		vals := []any{fv.Value}
+		if o.Many {
+			if l, ok := fv.Value.([]any); ok {
+				vals = l
 			}
-		} else {
-			var sc scope
-			if _, err := sub.field(&o.Field, &sc, fv.Value); err != nil {
+		}
+		for _, v := range vals {
+			if err := w.namedOption(t, path, o, v); err != nil {
 				return err
 			}
 		}
-		if err := w.option(t, path+"."+fv.Name, o.Type, sub.buf); err != nil {
+	}
+	return nil
+}
+
+func (w *writer) namedOption(t *TLV, path string, o *Option, v any) error {
+	sub := writer{reg: w.reg, path: path, buf: make([]byte, o.Skip), pos: o.Skip * 8}
+	if o.Field.Kind == Uint && o.Field.Bits == 0 {
+		if n, _, _, ok := toInteger(v); !ok || n == 0 {
+			return nil // { sackOk: 0 } is no option
+		}
+	} else {
+		var sc scope
+		if _, err := sub.field(&o.Field, &sc, v); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.option(t, path+"."+o.Field.Name, o.Type, sub.buf)
 }
 
 func (w *writer) rawOptions(t *TLV, path string, l []any) error {
