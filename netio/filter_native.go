@@ -6,6 +6,6 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-func compileNative(expr string, lt LinkType) ([]bpf.RawInstruction, error) {
+func compileNative(expr string, lt LinkType, snaplen int) ([]bpf.RawInstruction, error) {
 	return nil, errors.New("not known without libpcap")
 }

@@ -15,7 +15,7 @@ func compileExpression(expr string, lt LinkType, snaplen int) ([]bpf.RawInstruct
 	}
 	if lt < 0 || lt > 255 {
 		// gopacket keeps a link type in a byte: a larger one would silently be another.
-		return compileNative(expr, lt)
+		return compileNative(expr, lt, snaplen)
 	}
 	instructions, err := pcap.CompileBPFFilter(layers.LinkType(lt), snaplen, expr)
 	if err != nil {
