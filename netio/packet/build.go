@@ -97,8 +97,8 @@ func (p *Packet) Finish(env *Env) error {
 		if r.told == allTold || int(r.Hdr) < r.Proto.minBytes {
 			continue
 		}
-		for _, f := range r.Proto.Fields {
-			if f.Own != 0 && r.told>>uint(f.index)&1 == 0 && f.bitOff >= 0 && (f.bitOff+f.width())/8 <= len(h) && f.present(h) {
+		for _, f := range r.Proto.owns {
+			if r.told>>uint(f.index)&1 == 0 && f.bitOff >= 0 && (f.bitOff+f.width())/8 <= len(h) && f.present(h) {
 				f.own(h, env)
 			}
 		}
@@ -156,7 +156,7 @@ func (p *Packet) Finish(env *Env) error {
 func (p *Packet) outer(i int) {
 	h := p.header(i)
 	for _, o := range p.refs[i].Proto.Outer {
-		rule := Field{proto: p.refs[i].Proto, When: o.When}
+		rule := Field{When: o.When}
 		if !rule.present(h) {
 			continue
 		}

@@ -149,14 +149,14 @@ func (p *Packet) nextProto(proto *Proto, h []byte) *Proto {
 	n := proto.Next
 	for i := range n.When {
 		c := &n.When[i]
-		if !c.holds(proto.byName[c.Field].ld.load(h)) {
+		if !c.holds(c.f.ld.load(h)) {
 			return nil
 		}
 	}
 	if n.Always != "" {
 		return p.reg.byName[n.Always]
 	}
-	s := p.reg.spaces[n.Space]
+	s := p.reg.space(proto.nextSpace)
 	if s == nil {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (p *Packet) Payload() []byte {
 func (f *Field) present(h []byte) bool {
 	for i := range f.When {
 		c := &f.When[i]
-		d := f.proto.byName[c.Field]
+		d := c.f
 		if d.bitOff < 0 || d.ld.need() > len(h) || !c.holds(d.ld.load(h)) {
 			return false
 		}

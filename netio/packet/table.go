@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Kind is the type of a field, and with it the Go type of its [Value].
@@ -98,6 +100,8 @@ type Cond struct {
 	Min   uint64   // or, where In is empty, when Min <= value <= Max
 	Max   uint64
 	Not   bool // the other way round
+
+	f *Field // the row, in a header of its own
 }
 
 func (c *Cond) holds(v uint64) bool {
@@ -353,6 +357,8 @@ type Proto struct {
 	hdrPlus   int
 	ends      *Field // length field that ends the layer
 	next      []*Field
+	nextSpace int
+	owns      []*Field
 	autos     []*Field
 	sum       *Field
 	swap      []swapPair
@@ -412,7 +418,28 @@ func (f *Field) width() int {
 	return 0
 }
 
-var nextProtoID = 1
+var lastProtoID atomic.Int32
+
+// spaces numbers the number spaces by name, for the whole process, so that
+// decoding finds one by index.
+var spaces struct {
+	sync.Mutex
+	id map[string]int
+}
+
+func spaceID(name string) int {
+	spaces.Lock()
+	defer spaces.Unlock()
+	n, ok := spaces.id[name]
+	if !ok {
+		if spaces.id == nil {
+			spaces.id = map[string]int{}
+		}
+		n = len(spaces.id)
+		spaces.id[name] = n
+	}
+	return n
+}
 
 // compile works out places and checks the table. A bad table is a mistake of
 // its author: built-in ones are compiled at start-up, so it panics there;
@@ -421,8 +448,7 @@ func (p *Proto) compile() error {
 	if len(p.Fields) > 64 {
 		return fmt.Errorf("%s: a protocol has at most 64 fields", p.Name)
 	}
-	p.id = nextProtoID
-	nextProtoID++
+	p.id = int(lastProtoID.Add(1))
 	p.bit = 1 << (uint(p.id) % 64)
 	p.byName = make(map[string]*Field, len(p.Fields))
 	off := 0 // bits; -1 once it varies
@@ -435,10 +461,17 @@ func (p *Proto) compile() error {
 		}
 		p.byName[f.Name] = f
 		f.proto, f.index = p, i
+		if len(f.When) > 0 {
+			f.When = slices.Clone(f.When) // tables share lists of conditions
+		}
 		for j := range f.When {
 			if err := p.steer(f, f.When[j].Field); err != nil {
 				return err
 			}
+			f.When[j].f = p.byName[f.When[j].Field]
+		}
+		if f.Own != 0 {
+			p.owns = append(p.owns, f)
 		}
 		if err := prepare(p.Name+"."+f.Name, f); err != nil {
 			return err
@@ -503,6 +536,15 @@ func (p *Proto) compile() error {
 			p.replyTold &^= 1 << uint(f.index)
 		}
 	}
+	for i := range p.Outer {
+		p.Outer[i].When = slices.Clone(p.Outer[i].When)
+		for j := range p.Outer[i].When {
+			c := &p.Outer[i].When[j]
+			if c.f = p.byName[c.Field]; c.f == nil || !c.f.Fixed() {
+				return fmt.Errorf("%s: there is no field %q with a fixed place", p.Name, c.Field)
+			}
+		}
+	}
 	for _, s := range p.Swap {
 		a, b := p.byName[s[0]], p.byName[s[1]]
 		if a == nil || b == nil || !a.Fixed() || !b.Fixed() || a.width() != b.width() || (a.bitOff|b.bitOff|a.width())&7 != 0 {
@@ -522,6 +564,13 @@ func (p *Proto) compile() error {
 		p.hdr, p.hdrUnit, p.hdrPlus = f.ld, max(p.Header.Unit, 1), p.Header.Plus
 	}
 	if p.Next != nil {
+		p.nextSpace = spaceID(p.Next.Space)
+		for j := range p.Next.When {
+			c := &p.Next.When[j]
+			if c.f = p.byName[c.Field]; c.f == nil || !c.f.Fixed() {
+				return fmt.Errorf("%s: the next protocol depends on %q, which is no field with a fixed place", p.Name, c.Field)
+			}
+		}
 		for _, name := range p.Next.Fields {
 			f := p.byName[name]
 			if f == nil || !f.Fixed() {
@@ -681,7 +730,7 @@ func (r *loadRule) need() int { return int(r.off) + int(r.bytes) }
 // A Registry may be read from any goroutine while nobody changes it.
 type Registry struct {
 	byName map[string]*Proto
-	spaces map[string]*space
+	spaces []*space // by spaceID; nil where nothing is bound
 }
 
 // space is one number space. Small numbers, where all of them are, sit in a
@@ -702,7 +751,15 @@ func (s *space) lookup(v uint64) *Proto {
 	return s.big[v]
 }
 
-var builtin = &Registry{byName: map[string]*Proto{}, spaces: map[string]*space{}}
+var builtin = &Registry{byName: map[string]*Proto{}}
+
+// space returns the number space of that ID, or nil.
+func (r *Registry) space(id int) *space {
+	if id < len(r.spaces) {
+		return r.spaces[id]
+	}
+	return nil
+}
 
 // Builtin returns the registry of the built-in protocols. It must not be changed.
 func Builtin() *Registry { return builtin }
@@ -717,11 +774,14 @@ func Register(p *Proto) *Proto {
 
 // Clone returns a registry that can be changed.
 func (r *Registry) Clone() *Registry {
-	c := &Registry{byName: make(map[string]*Proto, len(r.byName)), spaces: make(map[string]*space, len(r.spaces))}
+	c := &Registry{byName: make(map[string]*Proto, len(r.byName)), spaces: make([]*space, len(r.spaces))}
 	for k, v := range r.byName {
 		c.byName[k] = v
 	}
 	for k, s := range r.spaces {
+		if s == nil {
+			continue
+		}
 		d := &space{flat: s.flat, list: append([]*Proto(nil), s.list...), big: map[uint64]*Proto{}}
 		for v, p := range s.big {
 			d.big[v] = p
@@ -748,10 +808,14 @@ func (r *Registry) Add(p *Proto) error {
 
 // Bind makes p the protocol found under b.
 func (r *Registry) Bind(b Bind, p *Proto) error {
-	s := r.spaces[b.Space]
+	id := spaceID(b.Space)
+	for len(r.spaces) <= id {
+		r.spaces = append(r.spaces, nil)
+	}
+	s := r.spaces[id]
 	if s == nil {
 		s = &space{big: map[uint64]*Proto{}}
-		r.spaces[b.Space] = s
+		r.spaces[id] = s
 	}
 	if b.Value >= 1<<16 {
 		s.big[b.Value] = p
@@ -791,7 +855,7 @@ func (r *Registry) bound(spaceName string, p *Proto) (Bind, bool) {
 			return b, true
 		}
 	}
-	if s := r.spaces[spaceName]; s != nil { // bound by a script's decodeAs
+	if s := r.space(spaceID(spaceName)); s != nil { // bound by a script's decodeAs
 		for v, i := range s.flat {
 			if i != 0 && s.list[i-1] == p {
 				return Bind{Space: spaceName, Value: uint64(v)}, true
