@@ -59,6 +59,8 @@ type Native struct {
 	// Quiet: given primitives, packets, layers, object and array literals of those, and functions (which it does not call before
 	// it returns), it runs no script code and queues no microtask.
 	Quiet bool
+	// Coerces: it turns its arguments into numbers or text, which calls methods of objects, as Math.floor does: Quiet holds for primitives only.
+	Coerces bool
 	// Constant: not a function, but an immutable primitive.
 	Constant bool
 	// Result is what it returns.

@@ -576,6 +576,8 @@ func (a *analysis) callNative(callee ast.Expression, n Native, g given) value {
 	}
 	if !n.Quiet {
 		a.noisy(callee, "%s may run script code", callee)
+	} else if n.Coerces && g.kinds&^primitive != 0 {
+		a.noisy(callee, "%s is given an object that may have a toString or valueOf", callee)
 	} else if g.kinds&^inert != 0 {
 		a.noisy(callee, "%s is given an object that may have getters", callee)
 	}
