@@ -26,6 +26,9 @@ type output struct {
 	explain bool
 	colours bool // of stderr
 
+	recording string // its path
+	recorder  *netio.Recorder
+
 	mu      sync.Mutex
 	stdout  *bufio.Writer
 	pending bool // a flush is on its way
@@ -110,7 +113,7 @@ const mostHandlers = 24
 // summary tells what each scenario did.
 func (o *output) summary(engines []*engine.Engine) {
 	o.flush()
-	if o.quiet && !o.explain {
+	if o.quiet {
 		return
 	}
 	for _, e := range engines {
@@ -124,6 +127,22 @@ func (o *output) summary(engines []*engine.Engine) {
 		}
 		o.textSummary(s)
 	}
+	if o.recorder == nil {
+		return
+	}
+	written, lost := o.recorder.Counts()
+	if o.json {
+		b, err := json.Marshal(map[string]any{"recording": map[string]any{"file": o.recording, "written": written, "lost": lost}})
+		if err == nil {
+			fmt.Fprintf(o.p.stderr, "%s\n", b)
+		}
+		return
+	}
+	fmt.Fprintf(o.p.stderr, "recorded %s in %s", count(written, "frame"), o.recording)
+	if lost > 0 {
+		fmt.Fprintf(o.p.stderr, ", lost %d that could not be written", lost)
+	}
+	fmt.Fprintln(o.p.stderr)
 }
 
 func (o *output) textSummary(s engine.Summary) {

@@ -24,6 +24,9 @@ import (
 // runOptions are the flags of run and eval.
 type runOptions struct {
 	interfaces []string
+	record     string
+	rotateSize sizeValue
+	rotateKeep uint
 	seed       seedValue
 	duration   durationValue
 	env        []string
@@ -42,6 +45,9 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringArrayVarP(&o.interfaces, "iface", "i", nil, "`[NAME=]IFACE` to run on, repeatable: eth0, wire[:NAME], tap:NAME, file:IN.pcap (default wire)")
+	f.StringVarP(&o.record, "write", "w", "", "record all traffic, both ways, to `FILE` as pcapng")
+	f.Var(&o.rotateSize, "rotate-size", "with -w: begin another file at that size: 500KB, 100MB, 2GB")
+	f.UintVar(&o.rotateKeep, "rotate-keep", 0, "with -w: how many files to keep, the newest `N` (default: all)")
 	f.VarP(&o.duration, "for", "", "stop after that long: 90s, 10m, 1w")
 	f.BoolVar(&o.virtual, "virtual", false, "virtual time: jump from event to event (wires and files only)")
 	f.StringVar(&o.start, "start", "", "with --virtual: `TIME` it starts at (default 2026-01-01T00:00:00Z)")
@@ -71,6 +77,31 @@ func (s *seedValue) Set(text string) error {
 		return fmt.Errorf("%q is not a number from 0 to %d", text, uint64(1<<64-1))
 	}
 	s.n, s.set = n, true
+	return nil
+}
+
+// sizeValue is a flag in bytes: "500KB", "100MB", "2GB", or a plain number.
+type sizeValue int64
+
+func (s *sizeValue) String() string { return "" }
+func (s *sizeValue) Type() string   { return "SIZE" }
+
+func (s *sizeValue) Set(text string) error {
+	digits, unit := strings.ToUpper(text), int64(1)
+	for _, u := range []struct {
+		suffix string
+		bytes  int64
+	}{{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}} {
+		if d, ok := strings.CutSuffix(digits, u.suffix); ok {
+			digits, unit = d, u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > (1<<62)/unit {
+		return fmt.Errorf("%q is not a size: 500KB, 100MB, 2GB", text)
+	}
+	*s = sizeValue(n * unit)
 	return nil
 }
 
@@ -192,6 +223,15 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 	defer out.flush()
 	base.Log = out.entry
 	base.Wires = netio.NewWires()
+	if o.record != "" {
+		out.recording = o.record
+		out.recorder, err = netio.NewRecorder(o.record, netio.RecorderOptions{RotateSize: int64(o.rotateSize), RotateKeep: int(o.rotateKeep)})
+		if err != nil {
+			return &exitError{code: exitEnvironment, err: err}
+		}
+		defer out.recorder.Close()
+		base.Recorder = out.recorder
+	}
 
 	var engines []*engine.Engine
 	release := func() {
@@ -228,6 +268,11 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 	for interrupted := false; ; {
 		select {
 		case err := <-done:
+			if out.recorder != nil {
+				if cerr := out.recorder.Close(); cerr != nil && err == nil {
+					err = cerr
+				}
+			}
 			out.summary(engines)
 			out.flush()
 			return exit(err)
@@ -280,6 +325,9 @@ func (p *process) configure(o *runOptions) (*engine.Config, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, &exitError{code: exitEnvironment, err: fmt.Errorf("--allow-read %s: no such folder", dir)}
 		}
+	}
+	if o.record == "" && (o.rotateSize > 0 || o.rotateKeep > 0) {
+		return nil, usage("--rotate-size and --rotate-keep are only for -w", "")
 	}
 	if o.start != "" {
 		if !o.virtual {
