@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -49,7 +50,7 @@ func ScriptValue(f *Field, v Value) any {
 	case Fields:
 		out := make(Fields, len(x))
 		for i, fv := range x {
-			out[i] = FieldValue{fv.Name, ScriptValue(f.row(fv.Name, x), fv.Value)}
+			out[i] = FieldValue{fv.Name, ScriptValue(f.rowIn(fv.Name, x), fv.Value)}
 		}
 		return out
 	}
@@ -99,8 +100,8 @@ func (f *Field) itemRow(item any) *Field {
 	return f
 }
 
-// row is the row that describes a named value of the object obj.
-func (f *Field) row(name string, obj Fields) *Field {
+// rowIn is the row that describes a named value of the object obj.
+func (f *Field) rowIn(name string, obj Fields) *Field {
 	if f == nil {
 		return nil
 	}
@@ -374,7 +375,13 @@ func (p *Packet) pair(name string, i int, a, b string, ports int, rest string) s
 
 // Show is every layer and field, indented, values as scripts see them with
 // the names of the registries beside them. Hidden fields are left out.
-func (p *Packet) Show() string {
+func (p *Packet) Show() string { return p.show(maxQuotes) }
+
+// maxQuotes bounds how deep quotes within quotes are followed. There is no
+// error about an error (RFC 1122 section 3.2.2), so one is what is met.
+const maxQuotes = 4
+
+func (p *Packet) show(quotes int) string {
 	var b strings.Builder
 	for i := range p.refs {
 		proto := p.refs[i].Proto
@@ -396,9 +403,9 @@ func (p *Packet) Show() string {
 		fmt.Fprintf(&b, "payload (%d bytes)\n", len(pl))
 		dump(&b, "  ", pl)
 	}
-	if q := p.Quoted(); q != nil {
+	if q := p.Quoted(); q != nil && quotes > 0 {
 		b.WriteString("quoted\n")
-		for line := range strings.Lines(q.Show()) {
+		for line := range strings.Lines(q.show(quotes - 1)) {
 			b.WriteString("  " + line)
 		}
 	}
@@ -442,19 +449,41 @@ func show(b *strings.Builder, indent, name string, f *Field, v Value) {
 	b.WriteString(indent + name)
 	switch x := v.(type) {
 	case []any:
+		if flat(x) {
+			parts := make([]string, len(x))
+			for k, it := range x {
+				parts[k] = scalarText(f.itemRow(it), it)
+			}
+			b.WriteString(" " + cmp.Or(strings.Join(parts, ", "), "(none)") + "\n")
+			return
+		}
 		b.WriteByte('\n')
 		for k, it := range x {
 			show(b, indent+"  ", "["+strconv.Itoa(k)+"]", f.itemRow(it), it)
 		}
 		return
 	case Fields:
+		if len(x) == 0 {
+			b.WriteString(" (none)")
+		}
 		b.WriteByte('\n')
 		for _, fv := range x {
-			show(b, indent+"  ", fv.Name, f.row(fv.Name, x), fv.Value)
+			show(b, indent+"  ", fv.Name, f.rowIn(fv.Name, x), fv.Value)
 		}
 		return
 	}
 	b.WriteString(" " + scalarText(f, v) + "\n")
+}
+
+// flat reports whether no item is a list or an object.
+func flat(items []any) bool {
+	for _, it := range items {
+		switch it.(type) {
+		case []any, Fields:
+			return false
+		}
+	}
+	return true
 }
 
 // scalarText is a value that is no list and no object, on one line.
@@ -538,10 +567,10 @@ func (p *Packet) Object(iface string) Fields {
 	if iface != "" {
 		obj = append(obj, FieldValue{"iface", iface})
 	}
-	return append(obj, p.object()...)
+	return append(obj, p.object(maxQuotes)...)
 }
 
-func (p *Packet) object() Fields {
+func (p *Packet) object(quotes int) Fields {
 	layers := make([]any, len(p.refs))
 	for i := range p.refs {
 		layers[i] = p.layerObject(i)
@@ -554,8 +583,8 @@ func (p *Packet) object() Fields {
 	if n := len(p.refs); n > 0 && int(p.refs[n-1].End) < len(p.Data) {
 		obj = append(obj, FieldValue{"padding", hexObject(p.Data[p.refs[n-1].End:])})
 	}
-	if q := p.Quoted(); q != nil {
-		obj = append(obj, FieldValue{"quoted", q.object()})
+	if q := p.Quoted(); q != nil && quotes > 0 {
+		obj = append(obj, FieldValue{"quoted", q.object(quotes - 1)})
 	}
 	errs := []any{}
 	for _, e := range p.Errors() {
@@ -650,7 +679,7 @@ func fromJSON(f *Field, v any) any {
 		}
 		out := make(Fields, len(x))
 		for i, fv := range x {
-			out[i] = FieldValue{fv.Name, fromJSON(f.row(fv.Name, x), fv.Value)}
+			out[i] = FieldValue{fv.Name, fromJSON(f.rowIn(fv.Name, x), fv.Value)}
 		}
 		return out
 	}
@@ -795,5 +824,8 @@ func (proto *Proto) says(reg *Registry, raw []byte, vals []Value) bool {
 	}
 	a, _, errA := proto.encode(reg, own)
 	b, _, errB := proto.encode(reg, vals)
-	return errA == nil && errB == nil && bytes.Equal(a, b)
+	if errA != nil || errB != nil {
+		return errA != nil && errB != nil
+	}
+	return bytes.Equal(a, b)
 }

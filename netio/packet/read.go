@@ -355,7 +355,7 @@ func (r *reader) choice(f *Field, sc *scope, make bool) Value {
 	r.end = at + n
 	var in scope
 	v := r.field(c, &in, true)
-	if r.err != nil { // a body that does not read as its type is bytes
+	if r.err != nil || r.pos != (at+n)*8 { // a body that does not read as its type, to its end, is bytes
 		r.err = before
 		v = append([]byte{}, r.msg[at:at+n]...)
 	}

@@ -185,6 +185,7 @@ type Field struct {
 	Bit     int    // and over that bit of it, 0 being the most significant
 	When    []Cond // the field is there only when all hold
 	Wraps   bool   // sequence-like: values are taken modulo the width
+	Whole   bool   // Name: written without compression (RFC 3597 section 4); read either way
 	Size    Size   // Bytes, Text, Choice: bytes; List: items
 	Items   []*Field
 	Until   *Cond             // List: the item for which it holds is the last

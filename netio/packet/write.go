@@ -562,15 +562,15 @@ func (w *writer) name(f *Field, s string) error {
 		for _, l := range labels[i:] {
 			key += string([]byte{byte(len(l))}) + string(l)
 		}
-		if at, ok := w.names[key]; ok {
+		if at, ok := w.names[key]; ok && !f.Whole {
 			w.put(uint64(0xc000|at), 16, false)
 			return nil
 		}
-		if at := w.pos / 8; at < 0x4000 {
+		if _, known := w.names[key]; !known && w.pos/8 < 0x4000 {
 			if w.names == nil {
 				w.names = map[string]int{}
 			}
-			w.names[key] = at
+			w.names[key] = w.pos / 8
 		}
 		w.bytes(append([]byte{byte(len(labels[i]))}, labels[i]...))
 	}
