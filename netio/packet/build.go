@@ -98,18 +98,18 @@ func (p *Packet) Finish(env *Env) error {
 			continue
 		}
 		for _, f := range r.Proto.owns {
-			if r.told>>uint(f.index)&1 == 0 && f.bitOff >= 0 && (f.bitOff+f.width())/8 <= len(h) && f.present(h) {
+			if r.told>>uint(f.index)&1 == 0 && f.Fixed() && f.end() <= len(h) && f.present(h) {
 				f.own(h, env)
 			}
 		}
 		for _, f := range r.Proto.autos {
-			if r.told>>uint(f.index)&1 != 0 || !f.Fixed() || !f.present(h) {
+			if r.told>>uint(f.index)&1 != 0 || !f.Fixed() || len(f.When) > 0 && !f.present(h) {
 				continue
 			}
 			switch a := f.Auto; a.What {
 			case AutoNext, AutoFrom:
 				if i+1 < len(p.refs) {
-					if b, ok := p.reg.bound(r.Proto.Next.Space, p.refs[i+1].Proto); ok && a.What == AutoNext {
+					if b, ok := p.reg.bound(r.Proto.nextSpace, p.refs[i+1].Proto); ok && a.What == AutoNext {
 						f.ld.store(h, b.Value)
 					} else if ok && b.From != 0 {
 						f.ld.store(h, b.From)

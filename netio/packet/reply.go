@@ -102,11 +102,11 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 		}
 		oh := out.Data[off:]
 		for _, s := range proto.swap {
-			if n := s.bytes; s.b+n <= len(oh) {
-				for k := range n {
-					oh[s.a+k], oh[s.b+k] = oh[s.b+k], oh[s.a+k]
-				}
-			}
+			var x [16]byte
+			a, b := oh[s.a:][:s.bytes], oh[s.b:][:s.bytes]
+			copy(x[:], a)
+			copy(a, b)
+			copy(b, x[:])
 		}
 		c.I, c.J, c.KeepPayload = i, j, false
 		if proto.Reply != nil {

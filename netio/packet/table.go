@@ -198,6 +198,7 @@ type Field struct {
 
 	proto  *Proto
 	index  int
+	bits   int      // width(), once compiled
 	bitOff int      // from the start of the header, -1 when it depends on earlier fields
 	steers bool     // another row's place, size or presence depends on it
 	ld     loadRule // for fixed numbers
@@ -298,6 +299,8 @@ type Bind struct {
 	Space string
 	Value uint64
 	From  uint64
+
+	space int // Space by number
 }
 
 // Next says how a protocol names the one it carries.
@@ -380,7 +383,10 @@ func (f *Field) Proto() *Proto { return f.proto }
 
 // Fixed reports whether the field has a constant place and width, so that
 // Uint, Packet.Bits and offset writes work on it.
-func (f *Field) Fixed() bool { return f.bitOff >= 0 && f.width() > 0 }
+func (f *Field) Fixed() bool { return f.bits > 0 && f.bitOff >= 0 }
+
+// end is the first byte behind a fixed field.
+func (f *Field) end() int { return (f.bitOff + f.bits + 7) / 8 }
 
 // Place returns the offset from the start of the header, and the width, both
 // in bits. Only for Fixed fields.
@@ -485,6 +491,7 @@ func (p *Proto) compile() error {
 			}
 		}
 		w := f.width()
+		f.bits = w
 		switch {
 		case f.At > 0:
 			f.bitOff = f.At*8 + f.Bit
@@ -536,6 +543,9 @@ func (p *Proto) compile() error {
 		if f.Own == OwnID || f.Auto != nil && f.Auto.What != AutoFrom && (f.Auto.What != AutoNext || !ports) {
 			p.replyTold &^= 1 << uint(f.index)
 		}
+	}
+	for i := range p.Over {
+		p.Over[i].space = spaceID(p.Over[i].Space)
 	}
 	for i := range p.Outer {
 		p.Outer[i].When = slices.Clone(p.Outer[i].When)
@@ -850,16 +860,16 @@ func (r *Registry) Protos() []*Proto {
 }
 
 // bound returns how p is found in a space.
-func (r *Registry) bound(spaceName string, p *Proto) (Bind, bool) {
-	for _, b := range p.Over {
-		if b.Space == spaceName {
-			return b, true
+func (r *Registry) bound(spaceNo int, p *Proto) (Bind, bool) {
+	for i := range p.Over {
+		if p.Over[i].space == spaceNo {
+			return p.Over[i], true
 		}
 	}
-	if s := r.space(spaceID(spaceName)); s != nil { // bound by a script's decodeAs
+	if s := r.space(spaceNo); s != nil { // bound by a script's decodeAs
 		for v, i := range s.flat {
 			if i != 0 && s.list[i-1] == p {
-				return Bind{Space: spaceName, Value: uint64(v)}, true
+				return Bind{Value: uint64(v)}, true
 			}
 		}
 	}

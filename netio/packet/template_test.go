@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -113,8 +114,10 @@ func TestTemplateAgreesWithBuilding(t *testing.T) {
 				}
 				var d Packet
 				Builtin().Decode(&d, a, protoEth)
-				if e := d.Errors(); len(e) > 0 && c.name != "a told checksum stays" {
-					t.Fatalf("packet %d: %v", n, e)
+				for _, e := range d.Errors() {
+					if strings.Contains(e, "checksum") && c.name != "a told checksum stays" {
+						t.Fatalf("packet %d: %v", n, e)
+					}
 				}
 			}
 		})
