@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Store keeps what scripts put into storage: encoded values by key. It belongs
+// to the loop. It outlives a reload; a durable one outlives the process.
+type Store struct {
+	values map[string][]byte
+	db     *bbolt.DB
+	dirty  bool
+}
+
+// storeBucket holds the values in a state file.
+var storeBucket = []byte("storage")
+
+// NewStore returns a store in memory.
+func NewStore() *Store { return &Store{values: map[string][]byte{}} }
+
+// OpenStore returns the durable store of a scenario, kept in one file of the
+// folder dir, which is made when missing. A value that Set has returned for
+// survives the end of the process at any moment; Sync makes it survive the end
+// of the machine. Another process that holds the file is an error.
+func OpenStore(dir, scenario string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	name := strings.TrimSuffix(filepath.Base(scenario), filepath.Ext(scenario))
+	path := filepath.Join(dir, name+".db")
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("state %s: in use by another process", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", path, err)
+	}
+	// A commit without fsync is in the kernel's hands when it returns: enough
+	// for kill -9. Sync follows at the end of the turn, once for all its sets.
+	db.NoSync = true
+	s := &Store{values: map[string][]byte{}, db: db}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(storeBucket)
+		if err != nil {
+			return err
+		}
+		return b.ForEach(func(k, v []byte) error {
+			s.values[string(k)] = slices.Clone(v)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("state %s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+// Get returns a value, which must not be changed.
+func (s *Store) Get(key string) (value []byte, ok bool) {
+	value, ok = s.values[key]
+	return
+}
+
+// Set keeps a copy of value.
+func (s *Store) Set(key string, value []byte) error {
+	value = slices.Clone(value)
+	if s.db != nil {
+		if key == "" || len(key) > bbolt.MaxKeySize {
+			return fmt.Errorf("storage: a key has 1 to %d bytes", bbolt.MaxKeySize)
+		}
+		if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Put([]byte(key), value) }); err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+		s.dirty = true
+	}
+	s.values[key] = value
+	return nil
+}
+
+// Delete forgets a key; one that is not there is fine.
+func (s *Store) Delete(key string) error {
+	if _, ok := s.values[key]; !ok {
+		return nil
+	}
+	if s.db != nil {
+		if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Delete([]byte(key)) }); err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+		s.dirty = true
+	}
+	delete(s.values, key)
+	return nil
+}
+
+// Keys lists the keys, sorted.
+func (s *Store) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
+
+// Sync makes what was set survive the end of the machine.
+func (s *Store) Sync() error {
+	if !s.dirty {
+		return nil
+	}
+	s.dirty = false
+	return s.db.Sync()
+}
+
+// Close syncs and closes a durable store.
+func (s *Store) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	return errors.Join(s.Sync(), s.db.Close())
+}
