@@ -65,15 +65,17 @@ type PacketMeta struct {
 	Interface int // index into Reader.Interfaces
 	Direction Direction
 
-	order   binary.ByteOrder
-	options []byte
+	r *Reader // holds the options; a small value is cheaper to return
 }
 
 // Comments returns the packet's comments; like the frame, the meta data may
 // only be asked until the next call of Next.
 func (m PacketMeta) Comments() []string {
+	if m.r == nil {
+		return nil
+	}
 	var all []string
-	eachOption(m.order, m.options, func(code uint16, value []byte) {
+	eachOption(m.r.order, m.r.options, func(code uint16, value []byte) {
 		if code == optComment {
 			all = append(all, string(value))
 		}
@@ -102,10 +104,35 @@ const (
 	optShbUserAppl = 4
 )
 
+// byteOrder is a file's: true for big-endian. A branch on it is cheaper than
+// the calls that binary.ByteOrder makes, of which a packet takes a dozen.
+type byteOrder bool
+
+func (big byteOrder) u16(b []byte) uint16 {
+	if big {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
+func (big byteOrder) u32(b []byte) uint32 {
+	if big {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
+}
+
+func (big byteOrder) u64(b []byte) uint64 {
+	if big {
+		return binary.BigEndian.Uint64(b)
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
 // eachOption calls f for each option of a pcapng block; a broken list ends early.
-func eachOption(order binary.ByteOrder, o []byte, f func(code uint16, value []byte)) {
+func eachOption(order byteOrder, o []byte, f func(code uint16, value []byte)) {
 	for len(o) >= 4 {
-		code, n := order.Uint16(o), int(order.Uint16(o[2:]))
+		code, n := order.u16(o), int(order.u16(o[2:]))
 		if code == optEnd || n > len(o)-4 {
 			return
 		}
@@ -127,14 +154,14 @@ type Reader struct {
 	base   int64 // offset in the (decompressed) file of buf[0]
 	srcErr error // met while reading ahead; due when the buffer is used up
 
-	order   binary.ByteOrder
-	big     bool
+	order   byteOrder
 	pcapng  bool
 	header  int // bytes of a pcap record header
 	packets int
 
 	interfaces []CaptureInterface
-	section    int // index of the first interface of this section
+	section    int    // index of the first interface of this section
+	options    []byte // of the last packet
 	lastTime   int64
 }
 
@@ -175,17 +202,15 @@ func NewReader(src io.Reader) (*Reader, error) {
 	le, be := binary.LittleEndian.Uint32(magic), binary.BigEndian.Uint32(magic)
 	if le == blockSection {
 		r.pcapng = true
-		r.order = binary.LittleEndian
 		if err := r.readSection(); err != nil {
 			_, _, err = r.fail(err)
 			return nil, err
 		}
 		return r, nil
 	}
-	r.order = binary.LittleEndian
 	kind := le
 	if pcapHeader(be) > 0 {
-		r.order, r.big, kind = binary.BigEndian, true, be
+		r.order, kind = true, be
 	}
 	if r.header = pcapHeader(kind); r.header == 0 {
 		return nil, fmt.Errorf("not a capture file: it begins with %x, and neither pcap nor pcapng does", magic[:4])
@@ -195,8 +220,8 @@ func NewReader(src io.Reader) (*Reader, error) {
 		return nil, r.startError(err)
 	}
 	itf := CaptureInterface{
-		Snaplen:    int(r.order.Uint32(h[16:])),
-		LinkType:   normalLinkType(r.order.Uint32(h[20:]) & 0xffff), // above it: the length of the FCS
+		Snaplen:    int(r.order.u32(h[16:])),
+		LinkType:   normalLinkType(r.order.u32(h[20:]) & 0xffff), // above it: the length of the FCS
 		Resolution: 1e6,
 	}
 	if kind == pcapNano {
@@ -338,7 +363,12 @@ func (r *Reader) Next() (Frame, PacketMeta, error) {
 		return Frame{}, PacketMeta{}, r.err
 	}
 	if r.pcapng {
-		return r.nextBlock()
+		var f Frame
+		var m PacketMeta
+		if err := r.nextBlock(&f, &m); err != nil {
+			return r.fail(err)
+		}
+		return f, m, nil
 	}
 	n := r.header
 	if r.w-r.r < n {
@@ -347,14 +377,7 @@ func (r *Reader) Next() (Frame, PacketMeta, error) {
 		}
 	}
 	h := r.buf[r.r : r.r+16]
-	var sec, frac, caplen, length uint32
-	if r.big {
-		sec, frac = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
-		caplen, length = binary.BigEndian.Uint32(h[8:]), binary.BigEndian.Uint32(h[12:])
-	} else {
-		sec, frac = binary.LittleEndian.Uint32(h), binary.LittleEndian.Uint32(h[4:])
-		caplen, length = binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
-	}
+	sec, frac, caplen, length := r.order.u32(h), r.order.u32(h[4:]), r.order.u32(h[8:]), r.order.u32(h[12:])
 	if caplen > MaxFrame {
 		return r.fail(fmt.Errorf("%d bytes captured, but a frame has at most %d", caplen, MaxFrame))
 	}
@@ -395,20 +418,20 @@ func (r *Reader) readSection() error {
 	}
 	switch byteOrderMagic {
 	case binary.LittleEndian.Uint32(h[8:]):
-		r.order, r.big = binary.LittleEndian, false
+		r.order = false
 	case binary.BigEndian.Uint32(h[8:]):
-		r.order, r.big = binary.BigEndian, true
+		r.order = true
 	default:
 		return fmt.Errorf("the byte-order magic of a section header is %x", h[8:12])
 	}
-	total := r.order.Uint32(h[4:])
+	total := r.order.u32(h[4:])
 	if total < 28 || total%4 != 0 {
 		return fmt.Errorf("the length of a section header is %d; it has at least 28 bytes, in fours", total)
 	}
 	if h, err = r.need(16); err != nil {
 		return err
 	}
-	if major := r.order.Uint16(h[12:]); major != 1 {
+	if major := r.order.u16(h[12:]); major != 1 {
 		return fmt.Errorf("pcapng version %d; only 1 is known", major)
 	}
 	if err := r.skip(int64(total)); err != nil {
@@ -419,18 +442,17 @@ func (r *Reader) readSection() error {
 }
 
 // nextBlock reads pcapng blocks up to and with the next packet.
-func (r *Reader) nextBlock() (Frame, PacketMeta, error) {
+func (r *Reader) nextBlock(f *Frame, m *PacketMeta) error {
 	kind, n, err := r.toPacket()
 	if err != nil {
-		return r.fail(err)
+		return err
 	}
-	f, m, err := r.packet(kind, r.buf[r.r+8:r.r+n-4])
-	if err != nil {
-		return r.fail(err)
+	if err := r.packet(kind, r.buf[r.r+8:r.r+n-4], f, m); err != nil {
+		return err
 	}
 	r.r += n
 	r.packets++
-	return f, m, nil
+	return nil
 }
 
 // toPacket uses blocks up to the next packet block, which it leaves whole in
@@ -444,11 +466,7 @@ func (r *Reader) toPacket() (kind uint32, n int, err error) {
 		}
 		h := r.buf[r.r : r.r+8]
 		var total uint32
-		if r.big {
-			kind, total = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
-		} else {
-			kind, total = binary.LittleEndian.Uint32(h), binary.LittleEndian.Uint32(h[4:])
-		}
+		kind, total = r.order.u32(h), r.order.u32(h[4:])
 		switch kind {
 		case blockSection:
 			if err := r.readSection(); err != nil {
@@ -478,7 +496,7 @@ func (r *Reader) toPacket() (kind uint32, n int, err error) {
 			}
 		}
 		block := r.buf[r.r : r.r+n]
-		if trailer := r.order.Uint32(block[n-4:]); trailer != total {
+		if trailer := r.order.u32(block[n-4:]); trailer != total {
 			return 0, 0, fmt.Errorf("a block says it has %d bytes at its start, and %d at its end", total, trailer)
 		}
 		if kind != blockInterface {
@@ -492,65 +510,74 @@ func (r *Reader) toPacket() (kind uint32, n int, err error) {
 }
 
 // packet reads the body of a packet block.
-func (r *Reader) packet(kind uint32, body []byte) (Frame, PacketMeta, error) {
+func (r *Reader) packet(kind uint32, body []byte, f *Frame, m *PacketMeta) error {
 	var id, high, low, caplen, length uint32
 	head := 20
 	switch {
 	case kind == blockSimple:
 		head = 4
 		if len(body) < head {
-			return Frame{}, PacketMeta{}, fmt.Errorf("a simple packet block of %d bytes; it has at least 16", len(body)+12)
+			return fmt.Errorf("a simple packet block of %d bytes; it has at least 16", len(body)+12)
 		}
-		length = r.order.Uint32(body)
+		length = r.order.u32(body)
 		caplen = min(length, uint32(len(body)-head))
 	case len(body) < head:
-		return Frame{}, PacketMeta{}, fmt.Errorf("a packet block of %d bytes; it has at least 32", len(body)+12)
-	case r.big:
-		id = binary.BigEndian.Uint32(body)
-		high, low = binary.BigEndian.Uint32(body[4:]), binary.BigEndian.Uint32(body[8:])
-		caplen, length = binary.BigEndian.Uint32(body[12:]), binary.BigEndian.Uint32(body[16:])
+		return fmt.Errorf("a packet block of %d bytes; it has at least 32", len(body)+12)
 	default:
-		id = binary.LittleEndian.Uint32(body)
-		high, low = binary.LittleEndian.Uint32(body[4:]), binary.LittleEndian.Uint32(body[8:])
-		caplen, length = binary.LittleEndian.Uint32(body[12:]), binary.LittleEndian.Uint32(body[16:])
+		h := body[:20]
+		id, high, low, caplen, length = r.order.u32(h), r.order.u32(h[4:]), r.order.u32(h[8:]), r.order.u32(h[12:]), r.order.u32(h[16:])
 	}
 	if kind == blockPacket {
-		id = uint32(r.order.Uint16(body)) // the other half counts drops
+		id = uint32(r.order.u16(body)) // the other half counts drops
 	}
 	index := r.section + int(id)
 	if index >= len(r.interfaces) {
-		return Frame{}, PacketMeta{}, fmt.Errorf("interface %d is not described; this section has %d", id, len(r.interfaces)-r.section)
+		return fmt.Errorf("interface %d is not described; this section has %d", id, len(r.interfaces)-r.section)
 	}
 	itf := &r.interfaces[index]
 	if kind == blockSimple && itf.Snaplen > 0 {
 		caplen = min(caplen, uint32(itf.Snaplen))
 	}
 	if caplen > MaxFrame {
-		return Frame{}, PacketMeta{}, fmt.Errorf("%d bytes captured, but a frame has at most %d", caplen, MaxFrame)
+		return fmt.Errorf("%d bytes captured, but a frame has at most %d", caplen, MaxFrame)
 	}
 	if int(caplen) > len(body)-head {
-		return Frame{}, PacketMeta{}, fmt.Errorf("%d bytes captured, but its block has room for %d", caplen, len(body)-head)
+		return fmt.Errorf("%d bytes captured, but its block has room for %d", caplen, len(body)-head)
 	}
 	end := head + int(caplen)
-	f := Frame{Data: body[head:end:end], Length: max(int(length), int(caplen))}
-	m := PacketMeta{Interface: index}
+	f.Data, f.Length = body[head:end:end], max(int(length), int(caplen))
+	m.Interface = index
 	if kind == blockSimple {
 		f.Time = r.lastTime
-		return f, m, nil
+		return nil
 	}
 	f.Time = itf.time(uint64(high)<<32 | uint64(low))
 	r.lastTime = f.Time
 	if rest := body[min(len(body), head+(int(caplen)+3)&^3):]; len(rest) >= 4 {
-		m.order, m.options = r.order, rest
-		eachOption(r.order, rest, func(code uint16, value []byte) {
-			if code == optEpbFlags && len(value) == 4 {
-				if d := Direction(r.order.Uint32(value) & 3); d <= DirectionOut {
-					m.Direction = d
-				}
-			}
-		})
+		m.r, r.options = r, rest
+		m.Direction = direction(r.order, rest)
 	}
-	return f, m, nil
+	return nil
+}
+
+// direction is that of the epb_flags option. It is eachOption for the one option that
+// is looked at for every packet.
+func direction(order byteOrder, o []byte) Direction {
+	for len(o) >= 4 {
+		code, n := order.u16(o), int(order.u16(o[2:]))
+		switch {
+		case code == optEnd || n > len(o)-4:
+			return DirectionUnknown
+		case code == optEpbFlags && n == 4:
+			d := Direction(order.u32(o[4:]) & 3)
+			if d > DirectionOut {
+				return DirectionUnknown
+			}
+			return d
+		}
+		o = o[min(len(o), 4+(n+3)&^3):]
+	}
+	return DirectionUnknown
 }
 
 // addInterface reads the body of an interface description block.
@@ -562,8 +589,8 @@ func (r *Reader) addInterface(body []byte) error {
 		return fmt.Errorf("more than %d interfaces", maxInterfaces)
 	}
 	itf := CaptureInterface{
-		LinkType:   normalLinkType(uint32(r.order.Uint16(body))),
-		Snaplen:    int(r.order.Uint32(body[4:])),
+		LinkType:   normalLinkType(uint32(r.order.u16(body))),
+		Snaplen:    int(r.order.u32(body[4:])),
 		Resolution: 1e6,
 	}
 	var bad error
@@ -576,7 +603,7 @@ func (r *Reader) addInterface(body []byte) error {
 		case code == optIfTsresol && len(value) == 1:
 			itf.Resolution, bad = resolution(value[0])
 		case code == optIfTsoffset && len(value) == 8:
-			itf.Offset = int64(r.order.Uint64(value))
+			itf.Offset = int64(r.order.u64(value))
 		}
 	})
 	if bad != nil {
