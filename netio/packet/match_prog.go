@@ -571,7 +571,7 @@ func (m *Matcher) images(list []*node, t, f int32) int32 {
 		at := end - size
 		in := instr{op: opEq1 + opcode(bits.TrailingZeros(uint(size))), off: int32(at)}
 		for j := at; j < end; j++ {
-			in.mask, in.a = in.mask<<8|uint64(mask[j]), in.a<<8|uint64(want[j])
+			in.mask, in.a = in.mask<<8|uint64(mask[j]), in.a<<8|uint64(want[j]&mask[j])
 			mask[j] = 0
 		}
 		code = append(code, in)
