@@ -36,6 +36,10 @@ type API struct {
 
 	// What the other files keep: each has its own struct, embedded here.
 	views
+	dispatch
+	receiving
+	lifecycle
+	surroundings
 }
 
 // installs lists what New puts into a runtime, in order: the global names,
@@ -44,7 +48,14 @@ type API struct {
 var installs = []struct {
 	names   string
 	install func(*API)
-}{}
+}{
+	{"interfaces availableDevices", (*API).installInterfaces}, // first: the others ask for links
+	{"packet parse hex bytes", (*API).installPacket},
+	{"", (*API).installBuilders}, // named by the registry
+	{"send decodeAs", (*API).installSend},
+	{"on once not any all", (*API).installSubscriptions},
+	{"TimeoutError receiveOne receiveLoop receive select sr1", (*API).installReceive},
+}
 
 // New installs the globals of the scripting contract in a runtime that has run
 // no script yet. It takes over the runtime's promise rejection tracker: a
@@ -92,6 +103,7 @@ func (a *API) Handlers() []*Handler { return a.handlers }
 // runs afterwards.
 func (a *API) Close() {
 	a.closed = true
+	a.subs = nil
 }
 
 // global makes a value a global and an export of the module 'umpa'.

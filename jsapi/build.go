@@ -1,0 +1,179 @@
+package jsapi
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/netio/packet"
+)
+
+// installBuilders makes a builder for each protocol.
+func (a *API) installBuilders() {
+	for _, p := range a.reg.Protos() {
+		a.global(p.Name, a.builder(p))
+	}
+}
+
+// builder is the function that builds one header, with the standard names of
+// the protocol's numbers as constants: arp.REQUEST. Where two fields have a
+// value of one name, it is the first one's.
+func (a *API) builder(p *packet.Proto) *goja.Object {
+	o := a.function(p.Name, func(call goja.FunctionCall) goja.Value {
+		q, err := packet.New(a.reg, p, a.fields(p.Name, call.Argument(0)))
+		if err != nil {
+			a.throw(err)
+		}
+		return a.newView(q, -1).layerAt(0).object()
+	})
+	for _, f := range p.Fields {
+		if f.Enum == nil {
+			continue
+		}
+		for _, e := range *f.Enum {
+			name := e.Constant()
+			if x := o.Get(name); x == nil || goja.IsUndefined(x) {
+				_ = o.DefineDataProperty(name, a.integer(e.Value), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
+			}
+		}
+	}
+	return o
+}
+
+func (a *API) installPacket() {
+	a.global("packet", a.function("packet", func(call goja.FunctionCall) goja.Value {
+		p := packet.NewBytes(a.reg, nil)
+		link := -1
+		for i, x := range call.Arguments {
+			v := a.appendPart(p, "packet", i, x)
+			if v != nil && len(call.Arguments) == 1 {
+				link = v.link
+			}
+		}
+		return a.newView(p, link).object()
+	}))
+	a.global("parse", a.function("parse", func(call goja.FunctionCall) goja.Value {
+		b, ok := isBytes(call.Argument(0))
+		if !ok {
+			a.fail("a Uint8Array, or hex('…')", "parse: %s is not bytes", a.describe(call.Argument(0)))
+		}
+		first := a.reg.Proto("eth")
+		if x := call.Argument(1); !goja.IsUndefined(x) {
+			first = a.proto("parse", x)
+		}
+		v := &view{a: a, link: -1}
+		a.reg.Decode(&v.own, b, first)
+		v.p = &v.own
+		return v.object()
+	}))
+	a.global("hex", a.function("hex", func(call goja.FunctionCall) goja.Value {
+		x := call.Argument(0)
+		if !goja.IsString(x) {
+			a.fail("hex('de ad be ef')", "hex: %s is not a string of digits", a.describe(x))
+		}
+		b, err := parseHex(x.String())
+		if err != nil {
+			a.throw(err)
+		}
+		return a.uint8Array(b)
+	}))
+	a.global("bytes", a.function("bytes", func(call goja.FunctionCall) goja.Value {
+		out := []byte{}
+		for i, x := range call.Arguments {
+			if goja.IsNumber(x) {
+				out = append(out, byte(a.number("bytes: part "+strconv.Itoa(i+1), x, 0, 255)))
+				continue
+			}
+			b, ok := isBytes(x)
+			if !ok {
+				a.fail("a number is one byte; else a string or a Uint8Array", "bytes: part %d: %s is not bytes", i+1, a.describe(x))
+			}
+			out = append(out, b...)
+		}
+		return a.uint8Array(out)
+	}))
+}
+
+// parseHex reads pairs of digits, with spaces, colons, dashes or dots between.
+func parseHex(s string) ([]byte, error) {
+	digits := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\n', '\r', ':', '-', '.', '_':
+			return -1
+		}
+		return r
+	}, strings.TrimPrefix(s, "0x"))
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		for _, r := range digits {
+			if !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+				return nil, &mistake{"hex: '" + string(r) + "' is no hexadecimal digit", "hex('de ad be ef')"}
+			}
+		}
+		return nil, &mistake{"hex: an odd number of digits", "two digits a byte: hex('0a')"}
+	}
+	return b, nil
+}
+
+// appendPart puts a layer, a packet, bytes, or what toJSON gave behind p. The
+// packet that it was, if any, is returned.
+func (a *API) appendPart(p *packet.Packet, where string, i int, x goja.Value) *view {
+	if l := a.layerOf(x); l != nil {
+		if err := p.Append(l.extract()); err != nil {
+			a.throw(err)
+		}
+		return nil
+	}
+	if v := a.viewOf(x); v != nil {
+		if err := p.Append(v.finished()); err != nil {
+			a.throw(err)
+		}
+		return v
+	}
+	if b, ok := isBytes(x); ok {
+		p.AppendBytes(b)
+		return nil
+	}
+	if o, ok := x.(*goja.Object); ok && o.ExportType() != typeList && o.ClassName() == "Object" {
+		if layers := o.Get("layers"); layers != nil && !goja.IsUndefined(layers) {
+			q, err := packet.FromObject(a.reg, a.object(where, o, 0))
+			if err != nil {
+				a.throw(err)
+			}
+			if err := p.Append(q); err != nil {
+				a.throw(err)
+			}
+			return nil
+		}
+	}
+	hint := where + "(ip({ … }), udp({ … }), 'payload')"
+	if o, ok := x.(*goja.Object); ok && o.ExportType() == typeFunction {
+		if name := o.Get("name").String(); a.reg.Proto(name) != nil {
+			hint = "call the builder: " + name + "()"
+		}
+	}
+	a.fail(hint, "%s: part %d: %s is no layer, packet or bytes", where, i+1, a.describe(x))
+	return nil
+}
+
+// extract is the header alone as a packet.
+func (l *layer) extract() *packet.Packet {
+	v := l.v
+	p := l.packet()
+	if len(p.Layers()) == 1 && !p.Received() && len(p.Payload()) == 0 {
+		return p
+	}
+	q := new(packet.Packet)
+	v.a.reg.Decode(q, append([]byte(nil), p.Header(l.i)...), l.class.proto)
+	q.SetBuilt()
+	if len(q.Layers()) == 1 {
+		for _, f := range l.class.proto.Fields {
+			if !p.Told(l.i, f) {
+				q.Untell(0, f)
+			}
+		}
+	}
+	return q
+}
