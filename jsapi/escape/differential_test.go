@@ -295,7 +295,7 @@ type outcome struct {
 
 // observe runs a handler once. An error means that the script does not compile or its top level does not run.
 func observe(src string) (o outcome, script string, err error) {
-	// goja v0.0.0-20260917113740 compiles some expressions to code that overruns its own stack: those are no handlers.
+	// A Go panic out of goja is its fault, and shows nothing.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("goja: %v", p)
@@ -351,7 +351,7 @@ func observe(src string) (o outcome, script string, err error) {
 	rt.Set("console", console)
 	storage.Set("set", keep)
 	rt.Set("storage", storage)
-	rt.Set("setTimeout", keep)
+	rt.Set("setTimeout", native(func(c goja.FunctionCall) goja.Value { keep(c); return rt.ToValue(1) }))
 	icmp.(*goja.Object).Set("ECHO_REQUEST", 8)
 	rt.Set("icmp", icmp)
 	rt.Set("ip", icmp)
@@ -382,10 +382,7 @@ func observe(src string) (o outcome, script string, err error) {
 		if v == nil {
 			return
 		}
-		if _, err := visit(goja.Undefined(), v); err != nil && met == "" {
-			// A stack or interrupt error says nothing of the handler.
-			_ = err
-		}
+		visit(goja.Undefined(), v) // an overflow of its stack says nothing of the handler
 	}
 	// Inside one native call made by script, so that the microtasks wait until everything was looked at.
 	turn := func(goja.FunctionCall) goja.Value {
@@ -462,6 +459,7 @@ type maker struct {
 	room   int // what may still be written
 	inner  int // functions around the place that is written
 	loops  int
+	plain  bool // the handler is no arrow function
 }
 
 func (m *maker) pick(list ...string) string { return list[m.choose(len(list))] }
@@ -503,7 +501,7 @@ func (m *maker) expr() string {
 	if m.depth > 4 || m.room < 0 {
 		return m.pick(m.scalar(), m.anyName(), m.packetish())
 	}
-	switch m.choose(44) {
+	switch m.choose(45) {
 	case 0, 1, 2, 3, 4, 5:
 		return m.scalar()
 	case 6, 7:
@@ -534,6 +532,8 @@ func (m *maker) expr() string {
 		return m.pick("helper", "keep", "evil.call", "map.set", "list.push", "storage.set", "maker", "Math.floor", "String", m.local()) + "(" + m.args() + ")"
 	case 25:
 		return m.pick("pkt.reply", "pkt.with", "pkt.matches", "pkt.answers", "pkt.has", "pkt.layer", "pkt.ip.src.slice", "pkt.ip.src.patched", "a.reply", "b.matches", "c.summary") + "(" + m.args() + ")"
+	case 43:
+		return "(a = {}, a.ip = keep, pkt.matches(a))"
 	case 26:
 		return m.pick("pkt.reply", "pkt.with", "send", "pkt.matches", "c.with") + "({ ip: { ttl: " + m.expr() + " } })"
 	case 27:
@@ -561,7 +561,11 @@ func (m *maker) expr() string {
 	case 38:
 		return "(" + m.function() + ")(" + m.args() + ")"
 	case 39:
-		return m.pick("this", "arguments[0]", "eval('pkt')", "(0, eval)('last')", "/x/.test(pkt.flow)", "new.target")
+		// goja v0.0.0-20260917113740 overruns its stack on arguments inside an arrow function and on some direct evals: the table has those.
+		if m.plain && m.inner == 0 {
+			return "arguments[0]"
+		}
+		return m.pick("this", "(0, eval)('last')", "/x/.test(pkt.flow)", "new.target")
 	case 40:
 		return "('ip' in " + m.expr() + ")"
 	case 41:
@@ -580,9 +584,13 @@ func (m *maker) args() string {
 	n := m.choose(3)
 	list := make([]string, n)
 	for i := range list {
-		list[i] = m.expr()
-		if m.choose(12) == 0 {
-			list[i] = "..." + m.expr()
+		switch m.choose(10) {
+		case 0:
+			list[i] = m.pick("..."+m.expr(), "...pkt", "...pkt.layers", "...[pkt.ip]")
+		case 1:
+			list[i] = m.pick("keep", "(x => { last = x })", "{ ip: keep }", "{ ip: x => { last = x } }", "a", "{ a }")
+		default:
+			list[i] = m.expr()
 		}
 	}
 	return strings.Join(list, ", ")
@@ -711,8 +719,10 @@ func (m *maker) handler() string {
 	case 0:
 		return "pkt => " + m.wrapped()
 	case 1:
+		m.plain = true
 		return "function (pkt) {" + head + m.body(4) + "}"
 	case 2:
+		m.plain = true
 		return "function handler(pkt, a0 = " + m.pick("pkt", "1", "() => pkt", "evil") + ") {" + head + "a = a0;" + m.body(3) + "}"
 	case 3:
 		return "({ ip: pkt, tcp: pkt0 = 1 }) => { let a, b, c = pkt, t;" + m.body(4) + "}"
@@ -757,10 +767,36 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// The table's handlers are held against what they do, too.
+// What looks like a handler runs, and is what it is taken for.
 func TestDifferentialSamples(t *testing.T) {
-	for _, h := range benchHandlers {
-		compare(t, h.src)
+	for _, c := range []struct {
+		src            string
+		escapes, queue bool
+	}{
+		{`pkt => { const r = pkt.reply(); r.icmp.type = 0; send(r); return r }`, false, false},
+		{`pkt => { hits++; total += pkt.length }`, false, false},
+		{`pkt => { for (let i = 0; i < pkt.dns.questions.length; i++) console.log(pkt.dns.questions[i].name) }`, false, false},
+		{`({ ip: { src, dst }, tcp }) => { if (tcp) console.log(src, dst, tcp.flags) }`, false, false},
+		{`pkt => { last = pkt }`, true, false},
+		{`pkt => { last = () => pkt.ip.src }`, true, false},
+		{`pkt => { helper(pkt.reply); last = pkt.dns.questions[0] }`, true, false},
+		{`pkt => { throw pkt.tcp }`, true, false},
+		{"pkt => { `${pkt}` }", true, true},
+		{`pkt => { pkt.nosuch }`, true, true},
+		{`pkt => { pkt.matches(keep) }`, true, false},
+		{`pkt => { for (const l of pkt.layers) ; }`, true, true},
+		{`pkt => { evil + 1 }`, false, true},
+		{`pkt => { seen[evil] = 1 }`, false, true},
+		{`pkt => { accessor }`, false, true},
+		{`async pkt => { await 1; last = pkt }`, true, true},
+	} {
+		v, o, ok := compare(t, c.src)
+		if !ok || (o.escaped != "") != c.escapes || (o.jobs > 0) != c.queue {
+			t.Errorf("%s: ran %v, escaped %q, %d microtasks; want %v and %v", c.src, ok, o.escaped, o.jobs, c.escapes, c.queue)
+		}
+		if v.Stays == c.escapes || v.QuietMicrotasks == c.queue && !c.escapes {
+			t.Errorf("%s: %+v", c.src, v)
+		}
 	}
 }
 
@@ -790,6 +826,9 @@ func FuzzAnalyse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
+		if strings.Count(src, "=>") > 8 {
+			t.Skip("goja's parser may take exponential time")
+		}
 		v := Analyse(src, testOptions())
 		if (v.Reason == "") != (v.Stays && v.QuietMicrotasks) {
 			t.Errorf("%q: %+v", src, v)
@@ -797,6 +836,8 @@ func FuzzAnalyse(f *testing.F) {
 		if v != Analyse(src, testOptions()) {
 			t.Errorf("%q: two verdicts", src)
 		}
-		ReadScript(src)
+		if s, err := ReadScript(src); err == nil {
+			s.Variable("a")
+		}
 	})
 }
