@@ -46,7 +46,8 @@ const (
 
 type instr struct {
 	op    opcode
-	bytes uint8 // loadRule.bytes of numbers that are no plain loads
+	plain uint8 // numbers: 1, 2, 4 or 8 bytes loaded big-endian at off; 0 where it takes the loadRule below
+	bytes uint8
 	shift uint8
 	le    bool
 	conv  conv
@@ -61,12 +62,35 @@ type instr struct {
 
 // load reads the number that the instruction is about.
 func (in *instr) load(h []byte) uint64 {
-	r := loadRule{off: in.off, bytes: in.bytes, shift: in.shift, le: in.le, mask: in.mask}
-	v := r.load(h)
-	if in.conv != convNone {
-		v = in.conv.ordinal(v, in.mask)
+	var v uint64
+	switch b := h[in.off:]; in.plain {
+	case 1:
+		v = uint64(b[0])
+	case 2:
+		v = uint64(binary.BigEndian.Uint16(b))
+	case 4:
+		v = uint64(binary.BigEndian.Uint32(b))
+	case 8:
+		v = binary.BigEndian.Uint64(b)
+	default:
+		r := loadRule{off: in.off, bytes: in.bytes, shift: in.shift, le: in.le, mask: in.mask}
+		return in.conv.ordinal(r.load(h), in.mask)
 	}
-	return v
+	return v >> (in.shift & 63) & in.mask
+}
+
+// place tells the instruction where the number is. Where it can, it widens the
+// load to a power of two, downwards, so that it stays within what is needed.
+func (in *instr) place(n *node) {
+	r := &n.rule
+	in.off, in.bytes, in.shift, in.le, in.conv, in.mask = r.off, r.bytes, r.shift, r.le, n.conv, r.mask
+	if r.le && r.bytes > 1 || n.conv != convNone {
+		return
+	}
+	size := uint8(1) << bits.Len8(r.bytes-1)
+	if at := r.off + int32(r.bytes) - int32(size); at >= 0 {
+		in.plain, in.off = size, at
+	}
 }
 
 const hashFactor = 0x9e3779b97f4a7c15 // 2^64 / golden ratio
@@ -74,10 +98,9 @@ const hashFactor = 0x9e3779b97f4a7c15 // 2^64 / golden ratio
 // Match reports whether the packet matches. It does not allocate for fixed
 // fields, the presence of protocols, and equality of the payload. A packet that
 // was built is looked at as its bytes stand: Finish it before.
-func (m *Matcher) Match(p *Packet) bool {
-	if p.have&m.need != m.need {
-		return false
-	}
+func (m *Matcher) Match(p *Packet) bool { return p.have&m.need == m.need && m.run(p) }
+
+func (m *Matcher) run(p *Packet) bool {
 	var h []byte
 	layer := 0
 	pc := m.start
@@ -86,6 +109,9 @@ func (m *Matcher) Match(p *Packet) bool {
 		ok := false
 		switch in.op {
 		case opLayer:
+			if p.have&in.mask == 0 {
+				break
+			}
 			for i := range p.refs {
 				r := &p.refs[i]
 				if r.Proto == in.proto {
@@ -270,7 +296,7 @@ func (m *Matcher) lower(e *expr) *node {
 		}
 		return n
 	case exLayer:
-		return &node{op: nLayer, in: instr{op: opLayer, proto: e.proto}, kids: []*node{m.lower(e.kids[0])}}
+		return &node{op: nLayer, in: instr{op: opLayer, proto: e.proto, mask: e.proto.bit}, kids: []*node{m.lower(e.kids[0])}}
 	case exField:
 		return m.lowerField(e.field, e.test)
 	case exPayload:
@@ -606,8 +632,8 @@ func (m *Matcher) set(n *node, t, f int32) int32 {
 		m.wide = append(m.wide, n.set...)
 		return m.emit(instr{op: opWide, off: int32(n.off), n: int32(len(n.set)), tab: int32(len(m.wide) - len(n.set))}, t, f)
 	}
-	in := instr{bytes: n.rule.bytes, shift: n.rule.shift, le: n.rule.le, conv: n.conv, off: n.rule.off, mask: n.rule.mask,
-		tab: int32(len(m.words)), n: int32(len(n.set))}
+	in := instr{tab: int32(len(m.words)), n: int32(len(n.set))}
+	in.place(n)
 	lo, hi := n.set[0].lo.lo, n.set[len(n.set)-1].hi.lo
 	single := true
 	for _, s := range n.set {
