@@ -27,9 +27,9 @@ func ExampleAnalyse() {
 		`pkt => { setTimeout(() => send(pkt.reply()), 100) }`,
 	} {
 		v := escape.Analyse(src, opt)
-		fmt.Println(v.Stays, v.QuietMicrotasks, v.Reason)
+		fmt.Printf("%v %v %q\n", v.Stays, v.QuietMicrotasks, v.Reason)
 	}
 	// Output:
-	// true true
-	// false false pkt is captured by the inner function at 1:21
+	// true true ""
+	// false false "pkt is captured by the inner function at 1:21"
 }
