@@ -58,7 +58,7 @@ type Config struct {
 	// has to say. It is called from the loop; nil discards.
 	Log func(Entry)
 	// Recorder, when not nil, records the frames of every link.
-	Recorder Recorder
+	Recorder *netio.Recorder
 
 	// For stops the scenario after that long on its clock; 0 means never.
 	For time.Duration
@@ -83,6 +83,12 @@ type Config struct {
 	// wire drops (and counts) what does not fit, a live link waits.
 	QueueFrames int
 
+	// Stuck is told, from another goroutine, of a script that does not heed its
+	// interruption: a native function of the JavaScript engine runs on for seconds.
+	// Nothing in the process can stop it; a program does well to report and to
+	// exit. nil: nothing is done.
+	Stuck func(*ScriptError)
+
 	// AllowRead lists folders the script may read files in, beside its own.
 	AllowRead []string
 }
@@ -94,9 +100,6 @@ type Interface struct {
 	// Link, when not nil, is used instead of opening Spec. The engine closes it.
 	Link netio.Link
 }
-
-// Recorder is what a netio.Recorder does.
-type Recorder interface{}
 
 // Entry is one line of output.
 type Entry struct {

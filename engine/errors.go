@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/jsapi"
 )
 
 // Kind says what kind of mistake a ScriptError is.
@@ -14,8 +18,7 @@ const (
 	KindSyntax    Kind = "syntax"    // the script does not compile
 	KindImport    Kind = "import"    // it imports what is not there
 	KindOptions   Kind = "options"   // its options are wrong
-	KindException Kind = "exception" // nothing caught what it threw
-	KindRejection Kind = "rejection" // nothing handled a promise's rejection
+	KindException Kind = "exception" // nothing caught what it threw, or a promise was rejected with
 	KindTimeout   Kind = "timeout"   // a callback ran for too long
 	KindMemory    Kind = "memory"    // the heap outgrew its limit
 	KindInternal  Kind = "internal"  // a fault of the engine's own
@@ -149,4 +152,152 @@ func excerpt(line string, column int) (text, blanks string) {
 		}
 	}
 	return prefix + string(r[from:to]) + suffix, b.String()
+}
+
+// scriptError makes a ScriptError of what script code did not catch.
+func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
+	src := e.unit.sources
+	s := &ScriptError{File: e.unit.name, Kind: KindException, cause: err}
+	var (
+		mine        *ScriptError
+		interrupted *goja.InterruptedError
+		overflow    *goja.StackOverflowError
+		thrown      *goja.Exception
+		stack       []goja.StackFrame
+	)
+	name := "the top level"
+	if who != nil {
+		name = who.Name
+	}
+	switch {
+	case errors.As(err, &mine):
+		return mine
+	case errors.As(err, &interrupted):
+		why, _ := interrupted.Value().(interruption)
+		return e.interrupted(why, interrupted.Stack(), who)
+	case errors.As(err, &overflow):
+		s.Message, s.Hint = fmt.Sprintf("calls nest deeper than %d", maxCalls), "a function that calls itself needs a way out; a loop has no limit"
+		stack = overflow.Stack()
+	case errors.As(err, &thrown):
+		stack = thrown.Stack()
+		s.Message, s.Hint = describe(thrown)
+	default:
+		s.Kind, s.Message = KindInternal, name+": "+err.Error()
+	}
+	s.place(src, stack)
+	return s
+}
+
+// interrupted is the error of a callback that the watchdog stopped.
+func (e *Engine) interrupted(why interruption, stack []goja.StackFrame, who *jsapi.Handler) *ScriptError {
+	name := "a callback"
+	switch {
+	case who != nil:
+		name = who.Name
+	case stack != nil:
+		name = "the top level"
+	}
+	s := &ScriptError{File: e.unit.name}
+	s.Kind, s.Message, s.Hint = why.describe(e, name)
+	if stack != nil {
+		s.place(e.unit.sources, stack)
+	}
+	return s
+}
+
+// most calls that an error lists.
+const maxStack = 12
+
+// place fills in where it happened: the frames that are the author's.
+func (s *ScriptError) place(src *sources, stack []goja.StackFrame) {
+	for i := range stack {
+		p := stack[i].Position()
+		if p.Line == 0 || strings.HasPrefix(p.Filename, apiSpace+":") || p.Filename == bundleFile {
+			continue
+		}
+		f := Frame{Func: stack[i].FuncName()}
+		if f.Func == "<anonymous>" {
+			f.Func = ""
+		}
+		f.File, f.Line, f.Column = src.place(p)
+		if len(s.Stack) < maxStack {
+			s.Stack = append(s.Stack, f)
+		}
+	}
+	if len(s.Stack) > 0 {
+		f := s.Stack[0]
+		s.File, s.Line, s.Column = f.File, f.Line, f.Column
+		s.SourceLine = src.line(f.File, f.Line)
+	}
+}
+
+// describe is the message of what was thrown, and its hint. What native code
+// threw speaks for itself; what a script or the language threw is named by its
+// class, unless that says nothing.
+func describe(thrown *goja.Exception) (message, hint string) {
+	value := thrown.Value()
+	o, ok := value.(*goja.Object)
+	if !ok {
+		return "uncaught " + quoted(value), "throw new Error(…) tells where it was thrown"
+	}
+	get := func(name string) string {
+		v := o.Get(name)
+		if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+			return ""
+		}
+		return v.String()
+	}
+	defer func() {
+		if recover() != nil { // a getter of the script's that throws
+			message, hint = "uncaught object", ""
+		}
+	}()
+	message, hint = get("message"), get("hint")
+	class := get("name")
+	native := len(thrown.Stack()) > 0 && thrown.Stack()[0].SrcName() == "<native>"
+	switch {
+	case message == "" && class == "":
+		message = "uncaught " + quoted(value)
+	case message == "":
+		message = class
+	case class != "" && class != "Error" && class != "GoError" && !native:
+		message = class + ": " + message
+	}
+	return message, hint
+}
+
+// quoted is a thrown value as text.
+func quoted(v goja.Value) (text string) {
+	defer func() {
+		if recover() != nil { // a toString of the script's that throws
+			text = "object"
+		}
+	}()
+	if v == nil {
+		return "undefined"
+	}
+	if goja.IsString(v) {
+		return fmt.Sprintf("%q", v.String())
+	}
+	return v.String()
+}
+
+// faultAt is the place in a Go stack trace that a panic came from, for reports.
+func faultAt(stack []byte) string {
+	lines := strings.Split(string(stack), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic(") {
+			for j := i + 3; j < len(lines); j += 2 {
+				at := strings.TrimSpace(lines[j])
+				at, _, _ = strings.Cut(at, " +0x")
+				if k := strings.LastIndexByte(at, '/'); k >= 0 {
+					at = at[k+1:]
+				}
+				if strings.Contains(at, ".go:") {
+					return at
+				}
+			}
+		}
+	}
+	return "an unknown place"
 }

@@ -3,11 +3,93 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio"
+	"github.com/umpa-run/umpa-run/timers"
 )
+
+// turnFrames is about how many frames one turn delivers: batches are taken
+// whole until it is reached, so that a flood cannot starve the timers.
+const turnFrames = 256
+
+// defaultQueueFrames bounds the inbox where Config does not.
+const defaultQueueFrames = 65536
+
+// ErrKilled is what a run returns that Kill ended.
+var ErrKilled = errors.New("interrupted")
 
 // Engine is one scenario. Its methods may be called from any goroutine.
 type Engine struct {
-	cfg Config
+	cfg   Config
+	unit  *unit
+	links []*link
+	infos []jsapi.LinkInfo // of links; Up is the loop's
+	inbox inbox
+	guard watchdog
+
+	// Set before the loop starts.
+	clock   timers.Clock
+	virtual *timers.Virtual // nil in real time
+	began   time.Time
+
+	stopped  atomic.Pointer[string] // why the outside wants it to stop
+	killed   atomic.Bool
+	killWake chan struct{}
+	stopWake chan struct{}
+
+	mu      sync.Mutex // guards state against Summary and Close
+	running bool
+	closed  bool
+
+	// Owned by the loop.
+	vm         *vm
+	timers     timers.Queue[timer]
+	immediates []func()
+	current    []func() // the immediates of this turn; kept for its memory
+	later, due []func() // posts of the loop to itself: for the next turn, of this one
+	batches    []arrival
+	posts      []func()
+	frames     []jsapi.Frame
+	number     uint64 // of the last received frame
+	horizon    time.Duration
+	state      state
+	stopAt     time.Duration // stopping: when onStop has had its time
+	onStop     func() bool   // stopping: whether onStop still waits
+	reason     string        // why it ended
+	err        error
+	quiet      bool // virtual time: nothing can happen any more
+	done       bool // virtual time: finished
+	asleep     bool // in sleepSync, in virtual time, until wakeAt
+	wakeAt     time.Duration
+	wake       chan struct{} // resumes it
+	conductor  *conductor
+	turns      uint64
+	fired      uint64
+	errors     uint64
+	ended      time.Duration
+	endedReal  time.Duration
+}
+
+// state is where in its life a scenario is.
+type state int
+
+const (
+	stateRunning state = iota
+	stateStopping
+	stateEnded
+)
+
+// timer is a pending timer of one runtime.
+type timer struct {
+	vm *vm
+	f  func()
 }
 
 // New loads a scenario, compiles it and opens its interfaces. A scenario that
@@ -15,30 +97,528 @@ type Engine struct {
 // [fs.ErrNotExist]; an interface that cannot be opened wraps the errors of
 // package netio. An engine that is never run must be closed.
 func New(cfg Config) (*Engine, error) {
-	return nil, errors.New("the loop is not there yet")
+	u, err := load(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Number == 0 {
+		cfg.Number = 1
+	}
+	if cfg.Number < 1 || cfg.Number > 254 {
+		return nil, fmt.Errorf("scenario number %d is out of range 1..254", cfg.Number)
+	}
+	if !cfg.SeedSet {
+		cfg.Seed, cfg.SeedSet = rand.Uint64()>>11, true // short enough to be a JavaScript number
+	}
+	if cfg.QueueFrames <= 0 {
+		cfg.QueueFrames = defaultQueueFrames
+	}
+	if cfg.Wires == nil {
+		cfg.Wires = netio.NewWires()
+	}
+	if cfg.StopTimeout <= 0 {
+		cfg.StopTimeout = DefaultStopTimeout
+	}
+	if cfg.CallbackTimeout <= 0 {
+		cfg.CallbackTimeout = u.options.callbackTimeout
+	}
+	if cfg.CallbackTimeout <= 0 {
+		cfg.CallbackTimeout = DefaultCallbackTimeout
+	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = DefaultMemoryLimit
+	}
+	boundRegexps(cfg.CallbackTimeout)
+	e := &Engine{cfg: cfg, unit: u, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{})}
+	e.inbox.init(cfg.QueueFrames)
+	if err := e.openLinks(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Seed returns the seed of the run.
+func (e *Engine) Seed() uint64 { return e.cfg.Seed }
+
+// Stop asks the scenario to end, as a first signal does: onStop gets reason
+// and some time.
+func (e *Engine) Stop(reason string) {
+	if e.stopped.CompareAndSwap(nil, &reason) {
+		close(e.stopWake)
+		e.inbox.poke()
+	}
+}
+
+// Kill ends the scenario at once, without onStop: what a second signal does.
+func (e *Engine) Kill() {
+	if e.killed.CompareAndSwap(false, true) {
+		close(e.killWake)
+		e.guard.interrupt(interruptKill)
+		e.closeLinks() // a full transmit queue must not hold it
+		e.inbox.close()
+	}
+}
+
+// Close releases the interfaces of an engine that was not run. Run does it by
+// itself.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	running := e.running
+	e.mu.Unlock()
+	if !running {
+		e.release()
+	}
+}
+
+// release gives back what New opened.
+func (e *Engine) release() {
+	e.mu.Lock()
+	closed := e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if !closed {
+		e.inbox.close()
+		e.closeLinks()
+	}
 }
 
 // RunAll runs several scenarios at once and returns when all have ended. Every
 // interface captures before any script starts. When one fails the others are
 // stopped as by a signal, unless keepGoing. Cancelling ctx stops them all:
-// each gets its onStop, bounded in time. Engines in virtual time are stepped in
-// their order by one goroutine. The error is that of the first one
-// that failed, a [*ScriptError] if the script was at fault.
+// each gets its onStop, bounded in time. Engines in virtual time share one
+// clock and are stepped in their order, one at a time, so that a run is the same
+// every time. The error is that of the first one that failed, a [*ScriptError] if
+// its script was at fault. An engine runs once.
 func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
-	return errors.New("the loop is not there yet")
+	if len(engines) == 0 {
+		return nil
+	}
+	virtual := engines[0].cfg.Virtual
+	for _, e := range engines {
+		if e.cfg.Virtual != virtual {
+			return errors.New("scenarios in real and in virtual time cannot run together")
+		}
+		e.mu.Lock()
+		again := e.running || e.closed
+		e.running = true
+		e.mu.Unlock()
+		if again {
+			return errors.New("an engine runs once")
+		}
+	}
+	defer func() {
+		for _, e := range engines {
+			e.release()
+		}
+	}()
+	var clock timers.Clock = timers.NewReal()
+	if virtual {
+		v := timers.NewVirtual(engines[0].cfg.Start)
+		clock = v
+		for _, e := range engines {
+			e.virtual = v
+			e.cfg.Wires.SetClock(func() int64 { return v.Wall().UnixNano() })
+		}
+	}
+	for _, e := range engines {
+		e.clock, e.began = clock, time.Now()
+	}
+	for _, e := range engines {
+		if err := e.startLinks(); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() {
+		for _, e := range engines {
+			e.Stop("interrupted")
+		}
+	})
+	defer stop()
+
+	var first error
+	var mu sync.Mutex
+	ended := func(e *Engine) { // from the goroutine that ran e
+		mu.Lock()
+		defer mu.Unlock()
+		if e.err == nil {
+			return
+		}
+		if first == nil {
+			first = e.err
+		}
+		if !keepGoing {
+			for _, other := range engines {
+				if other != e {
+					other.Stop("another scenario failed")
+				}
+			}
+		}
+	}
+	for _, e := range engines {
+		e.guard.start(e)
+	}
+	if virtual {
+		c := &conductor{engines: engines, clock: engines[0].virtual, ended: ended, over: make(chan struct{})}
+		c.run()
+	} else {
+		var wait sync.WaitGroup
+		for _, e := range engines[1:] {
+			wait.Go(func() { e.live(); ended(e) })
+		}
+		engines[0].live()
+		ended(engines[0])
+		wait.Wait()
+	}
+	for _, e := range engines {
+		e.guard.stop()
+	}
+	return first
 }
 
-// Kill ends the scenario at once, without onStop: what a second signal does.
-func (e *Engine) Kill() {}
+// live is the loop in real time.
+func (e *Engine) live() {
+	sleep := time.NewTimer(time.Hour)
+	defer sleep.Stop()
+	e.begin()
+	for e.proceed(); e.state != stateEnded; e.proceed() {
+		if at, now, ok := e.next(); !ok || at > now {
+			e.guard.idle(true)
+			if ok {
+				sleep.Reset(at - now)
+			} else {
+				sleep.Reset(time.Hour) // as good as never
+			}
+			select {
+			case <-e.inbox.wake:
+			case <-sleep.C:
+			}
+			e.guard.idle(false)
+		}
+		e.turn()
+	}
+	e.finish()
+}
 
-// Close releases the interfaces of an engine that was not run. Run does it by
-// itself.
-func (e *Engine) Close() {}
+// proceed moves the scenario on through its life, between two turns.
+func (e *Engine) proceed() {
+	if e.state == stateEnded {
+		return
+	}
+	if e.killed.Load() && e.err == nil {
+		e.err, e.reason = ErrKilled, "killed"
+	}
+	if e.err != nil {
+		if e.reason == "" {
+			e.reason = "error"
+		}
+		e.state = stateEnded
+		return
+	}
+	if e.state == stateRunning {
+		if e.reason == "" {
+			if r := e.stopped.Load(); r != nil {
+				e.reason = *r
+			} else if e.cfg.For > 0 && e.clock.Now() >= e.cfg.For {
+				e.reason = "time is up"
+			} else if e.quiet || !e.alive() {
+				e.reason = "done"
+			} else {
+				return
+			}
+		}
+		if e.reason == "done" {
+			e.vm.warnPending()
+		}
+		e.state = stateStopping
+		e.stopAt = e.clock.Now() + e.cfg.StopTimeout
+		e.onStop = e.vm.stop(e.reason)
+		e.flush()
+		if e.err != nil {
+			e.state = stateEnded
+			return
+		}
+	}
+	switch {
+	case !e.onStop():
+	case e.quiet, e.clock.Now() >= e.stopAt:
+		e.notice("onStop did not finish within " + e.cfg.StopTimeout.String())
+	default:
+		return
+	}
+	e.state = stateEnded
+}
 
-// Seed returns the seed of the run.
-func (e *Engine) Seed() uint64 { return e.cfg.Seed }
+// alive reports whether something is left that could run.
+func (e *Engine) alive() bool {
+	return e.timers.Len() > 0 || e.vm.holds > 0 || e.ready() || e.vm.api.Alive() && e.canDeliver()
+}
+
+// canDeliver reports whether a frame could still arrive.
+func (e *Engine) canDeliver() bool {
+	for _, l := range e.links {
+		if !l.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// ready reports whether a turn would find something to do at any time.
+func (e *Engine) ready() bool {
+	return len(e.immediates) > 0 || len(e.later) > 0 || e.inbox.waiting()
+}
+
+// next returns when the next turn is due, and the time now. ok is false when
+// only the outside can tell.
+func (e *Engine) next() (at, now time.Duration, ok bool) {
+	now = e.clock.Now()
+	if e.ready() {
+		return now, now, true
+	}
+	at, ok = e.timers.Peek()
+	earlier := func(t time.Duration) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	for _, l := range e.links {
+		if l.timed != nil && !l.ended {
+			earlier(l.due)
+		}
+	}
+	if e.cfg.For > 0 && e.state == stateRunning {
+		earlier(e.cfg.For)
+	}
+	if e.state == stateStopping {
+		earlier(e.stopAt)
+	}
+	return at, now, ok
+}
+
+// over reports whether no more of the script is to run in this turn.
+func (e *Engine) over() bool {
+	return e.err != nil || e.state == stateRunning && e.reason != "" || e.killed.Load()
+}
+
+// turn is one turn of the loop: see the package's documentation.
+func (e *Engine) turn() {
+	defer e.recover()
+	e.turns++
+	now := e.clock.Now()
+	e.batches, e.posts = e.inbox.take(e.batches, e.posts)
+	e.due, e.later = e.later, e.due
+
+	// Capture files lag behind when the turn comes late; timers that were due
+	// after a frame's time must then still run after it.
+	horizon := now
+	for _, l := range e.links {
+		if l.timed != nil && !l.ended {
+			horizon = min(horizon, l.due)
+		}
+	}
+	mark := e.timers.Mark()
+	for !e.over() {
+		t, _, ok := e.timers.PopDue(horizon, mark)
+		if !ok {
+			break
+		}
+		e.fired++
+		t.f()
+	}
+	if !e.over() {
+		e.deliver(now)
+	}
+	if !e.over() {
+		e.runPosts()
+	}
+	if !e.over() {
+		e.runImmediates()
+	}
+	e.flush()
+}
+
+// deliver gives the script the frames of this turn.
+func (e *Engine) deliver(now time.Duration) {
+	e.frames = e.frames[:0]
+	for _, a := range e.batches {
+		l := e.links[a.link]
+		for i := range a.batch.Frames {
+			f := &a.batch.Frames[i]
+			e.number++
+			e.frames = append(e.frames, jsapi.Frame{Link: a.link, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
+			e.record(l, f)
+		}
+	}
+	if len(e.frames) > 0 {
+		e.vm.api.Deliver(e.frames)
+	}
+	for i, a := range e.batches {
+		a.batch.Release()
+		e.batches[i] = arrival{}
+	}
+	e.batches = e.batches[:0]
+	e.deliverTimed(now)
+}
+
+// deliverTimed gives the script the frames of capture files whose time has
+// come, by time and then by interface, up to the next timer.
+func (e *Engine) deliverTimed(now time.Duration) {
+	for n := range turnFrames {
+		var l *link
+		for _, c := range e.links {
+			if c.timed != nil && !c.ended && c.due <= now && (l == nil || c.due < l.due) {
+				l = c
+			}
+		}
+		if l == nil || e.over() {
+			return
+		}
+		if at, ok := e.timers.Peek(); ok && at <= l.due && n > 0 {
+			return // that one is next, and then this frame
+		}
+		e.number++
+		f := l.frame
+		e.frames = append(e.frames[:0], jsapi.Frame{Link: l.index, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
+		e.record(l, &f)
+		e.vm.api.Deliver(e.frames)
+		e.pull(l)
+	}
+}
+
+// runPosts runs what the outside posted, and what the loop posted to itself in
+// an earlier turn.
+func (e *Engine) runPosts() {
+	for _, f := range e.posts {
+		f()
+	}
+	clear(e.posts)
+	e.posts = e.posts[:0]
+	for _, f := range e.due {
+		f()
+	}
+	clear(e.due)
+	e.due = e.due[:0]
+}
+
+// runImmediates runs the immediates that were set before it began.
+func (e *Engine) runImmediates() {
+	if len(e.immediates) == 0 {
+		return
+	}
+	e.immediates, e.current = e.current[:0], e.immediates
+	for _, f := range e.current {
+		if e.over() {
+			break
+		}
+		f()
+	}
+	clear(e.current)
+}
+
+// flush sends what this turn has queued.
+func (e *Engine) flush() {
+	for _, l := range e.links {
+		if len(l.out) > 0 {
+			e.flushLink(l)
+		}
+	}
+}
+
+// begin runs the script's top level.
+func (e *Engine) begin() {
+	defer e.recover()
+	for _, w := range e.unit.warnings {
+		e.notice(w)
+	}
+	if n := e.unit.options.workers; n > 1 {
+		e.notice(fmt.Sprintf("options: workers: %d is not done yet: the scenario runs once", n))
+	}
+	e.vm = e.newVM(e.unit)
+	if e.killed.Load() {
+		return
+	}
+	e.vm.start()
+	e.flush()
+}
+
+// finish ends the scenario's life on the goroutine that ran it.
+func (e *Engine) finish() {
+	e.ended, e.endedReal = e.clock.Now(), time.Since(e.began)
+	e.vm.close()
+	e.inbox.close()
+	for _, a := range e.batches {
+		a.batch.Release()
+	}
+	e.batches = nil
+	e.closeLinks()
+	e.mu.Lock()
+	e.running = false
+	e.mu.Unlock()
+}
+
+// recover turns a panic of Go code into an error of the run: a scenario's user
+// never sees a trace of Go.
+func (e *Engine) recover() {
+	x := recover()
+	if x == nil {
+		return
+	}
+	e.fail(&ScriptError{File: e.unit.name, Kind: KindInternal, Message: fmt.Sprintf("a fault of umpa-run itself: %v", x),
+		Hint: "please report it, with the scenario; it was found at " + faultAt(debug.Stack())})
+}
+
+// fail ends the run with an error; the first one counts.
+func (e *Engine) fail(err error) {
+	e.errors++
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+// notice logs the engine's own words.
+func (e *Engine) notice(text string) { e.log("notice", text) }
+
+func (e *Engine) log(level, text string) {
+	if e.cfg.Log == nil {
+		return
+	}
+	e.cfg.Log(Entry{Level: level, Text: text, Script: e.unit.name, Time: e.clock.Wall()})
+}
 
 // Summary tells what the scenario did so far.
-func (e *Engine) Summary() Summary { return Summary{} }
+func (e *Engine) Summary() Summary {
+	e.mu.Lock()
+	running := e.running
+	e.mu.Unlock()
+	if !running {
+		return e.summary()
+	}
+	result := make(chan Summary, 1)
+	if !e.inbox.post(func() { result <- e.summary() }) {
+		return e.summary()
+	}
+	select {
+	case s := <-result:
+		return s
+	case <-e.inbox.closed:
+		return e.summary()
+	}
+}
 
-func load(cfg Config) (any, error) { return nil, errors.New("the loader is not there yet") }
+func (e *Engine) summary() Summary {
+	s := Summary{Script: e.unit.name, Duration: e.ended, Real: e.endedReal, Errors: e.errors, Seed: e.cfg.Seed,
+		Turns: e.turns, Timers: e.fired, Reason: e.reason}
+	if e.clock != nil && e.state != stateEnded {
+		s.Duration, s.Real = e.clock.Now(), time.Since(e.began)
+	}
+	for _, l := range e.links {
+		s.Interfaces = append(s.Interfaces, InterfaceSummary{l.name, l.info.Kind, l.Stats()})
+	}
+	if e.vm != nil {
+		for _, h := range e.vm.api.Handlers() {
+			s.Handlers = append(s.Handlers, *h)
+		}
+	}
+	return s
+}

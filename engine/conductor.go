@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/umpa-run/umpa-run/timers"
+)
+
+// conductor steps engines in virtual time, in their order, one turn at a time.
+// When none of them has anything to do now, the clock jumps to the next deadline
+// of any; when there is none, nothing can happen any more, and all end.
+//
+// An engine that blocks in sleepSync does so in the middle of its turn, with
+// the conductor's own loop below it on the stack. It then starts another
+// goroutine that conducts the others, and waits for that one to hand over when
+// the clock has come to its wake-up; who has handed over is done. So at any time
+// one goroutine runs, and no switch is paid for by those who do not sleep.
+type conductor struct {
+	engines []*Engine
+	clock   *timers.Virtual
+	ended   func(*Engine)
+	over    chan struct{} // closed when all have ended
+	begun   int
+}
+
+// run conducts until all engines have ended.
+func (c *conductor) run() {
+	for _, e := range c.engines {
+		e.conductor = c
+	}
+	c.conduct()
+	<-c.over
+}
+
+// conduct runs turns until all have ended, or until it has handed over.
+func (c *conductor) conduct() {
+	for c.begun < len(c.engines) {
+		e := c.engines[c.begun]
+		c.begun++
+		e.guard.idle(false)
+		e.begin()
+		e.proceed()
+		c.settle(e)
+	}
+	for {
+		busy, left := false, false
+		for _, e := range c.engines {
+			if e.done {
+				continue
+			}
+			left = true
+			if e.asleep {
+				if e.wakeAt <= c.clock.Now() || e.killed.Load() {
+					e.asleep = false
+					e.wake <- struct{}{}
+					return
+				}
+				continue
+			}
+			if at, now, ok := e.next(); ok && at <= now {
+				e.turn()
+				busy = true
+			}
+			e.proceed()
+			if c.settle(e) {
+				busy = true // its end may have been something to others
+			}
+		}
+		if !left {
+			close(c.over)
+			return
+		}
+		if !busy {
+			c.jump()
+		}
+	}
+}
+
+// settle finishes an engine that has ended.
+func (c *conductor) settle(e *Engine) bool {
+	if e.state != stateEnded || e.done {
+		return false
+	}
+	e.done = true
+	e.finish()
+	c.ended(e)
+	return true
+}
+
+// jump advances the clock to the next deadline. Without one, everybody has come
+// to rest for good.
+func (c *conductor) jump() {
+	var next time.Duration
+	some := false
+	for _, e := range c.engines {
+		if e.done {
+			continue
+		}
+		at, ok := e.wakeAt, e.asleep
+		if !ok {
+			at, _, ok = e.next()
+		}
+		if ok && (!some || at < next) {
+			next, some = at, true
+		}
+	}
+	if some {
+		c.clock.AdvanceTo(next)
+		return
+	}
+	for _, e := range c.engines {
+		e.quiet = true
+	}
+}
+
+// sleep blocks e for d of virtual time while the others go on.
+func (c *conductor) sleep(e *Engine, d time.Duration) {
+	e.wakeAt = c.clock.Now() + d
+	if len(c.engines) == 1 {
+		c.clock.AdvanceTo(e.wakeAt)
+		return
+	}
+	e.asleep = true
+	go c.conduct()
+	<-e.wake
+}

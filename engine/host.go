@@ -1,0 +1,314 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio"
+	"github.com/umpa-run/umpa-run/timers"
+)
+
+// maxFile is the longest file that a script may read whole.
+const maxFile = 256 << 20
+
+// SetTimer sets a timer of this runtime; one that is in the past counts as due
+// now, behind those that already are.
+func (v *vm) SetTimer(at time.Duration, f func()) jsapi.Timer {
+	return jsapi.Timer(v.e.timers.Add(at, timer{v, f}))
+}
+
+// ClearTimer forgets a timer.
+func (v *vm) ClearTimer(t jsapi.Timer) { v.e.timers.Cancel(timers.ID(t)) }
+
+// Immediate calls f at the end of this turn.
+func (v *vm) Immediate(f func()) { v.e.immediates = append(v.e.immediates, f) }
+
+// Hold keeps the scenario alive.
+func (v *vm) Hold() (release func()) {
+	v.holds++
+	held := true
+	return func() {
+		if held {
+			held = false
+			v.holds--
+		}
+	}
+}
+
+// Sleep blocks the scenario. In real time a signal ends it early.
+func (v *vm) Sleep(d time.Duration) {
+	e := v.e
+	if d <= 0 {
+		return
+	}
+	e.flush() // what was sent before it leaves before it
+	e.guard.idle(true)
+	defer e.guard.idle(false)
+	if e.conductor != nil {
+		e.conductor.sleep(e, d)
+		return
+	}
+	end := time.NewTimer(d)
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-e.stopWake:
+	case <-e.killWake:
+	}
+}
+
+// Links are the interfaces.
+func (v *vm) Links() []jsapi.LinkInfo { return v.e.infos }
+
+// LinkStats counts what passed a link.
+func (v *vm) LinkStats(link int) jsapi.LinkStats {
+	s := v.e.links[link].Stats()
+	return jsapi.LinkStats{Received: s.Received, Sent: s.Sent, Dropped: s.DroppedKernel + s.DroppedQueue, Errors: s.Errors}
+}
+
+// Send queues a frame.
+func (v *vm) Send(link int, frame []byte, _ jsapi.Cause) { v.e.send(v.e.links[link], frame) }
+
+// Flush calls f in the next turn: each turn ends by sending what it queued.
+func (v *vm) Flush(f func()) { v.e.later = append(v.e.later, f) }
+
+// NextHop asks the kernel.
+func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
+	l := v.e.links[link]
+	if l.info.Kind != netio.KindLive {
+		return hop, src, false
+	}
+	return netio.NextHop(l.Info().Name, dst)
+}
+
+// CompileFilter compiles a pcap filter.
+func (v *vm) CompileFilter(expr string, link int) (func(frame []byte) bool, error) {
+	t := netio.LinkTypeEthernet
+	if link >= 0 {
+		t = v.e.links[link].info.LinkType
+	}
+	f, err := netio.CompileFilter(expr, t, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f.Match, nil
+}
+
+// ReadFile reads a file below the scenario's folder, or below one that the
+// configuration allows. What a symbolic link leads to counts, not where it is.
+func (v *vm) ReadFile(name string) ([]byte, error) {
+	if v.unit.embedded != nil {
+		clean := path.Join(v.unit.dir, filepath.ToSlash(name))
+		text, err := fs.ReadFile(v.unit.embedded, clean)
+		if err == nil || len(v.e.cfg.AllowRead) == 0 {
+			return text, fileError(name, err)
+		}
+	}
+	at := name
+	if !filepath.IsAbs(at) && v.unit.embedded == nil {
+		at = filepath.Join(v.unit.dir, at)
+	}
+	at, err := filepath.Abs(at)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	real, err := filepath.EvalSymlinks(at)
+	if err != nil {
+		if !v.mayRead(at) { // whether it exists is nobody's business
+			return nil, notAllowed(name)
+		}
+		return nil, fileError(name, err)
+	}
+	folder := v.folderOf(real)
+	if folder == "" {
+		return nil, notAllowed(name)
+	}
+	rel, err := filepath.Rel(folder, real)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	defer root.Close()
+	f, err := root.Open(rel)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, fileError(name, err)
+	case info.IsDir():
+		return nil, fmt.Errorf("open '%s': it is a folder", name)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("open '%s': it is no regular file", name)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("open '%s': %d bytes; at most %d can be read at once", name, info.Size(), maxFile)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	return text, fileError(name, err)
+}
+
+// folders are those the script may read below, without symbolic links.
+func (v *vm) folders() []string {
+	var list []string
+	if v.unit.embedded == nil {
+		list = append(list, v.unit.dir)
+	}
+	list = append(list, v.e.cfg.AllowRead...)
+	for i, d := range list {
+		if abs, err := filepath.Abs(d); err == nil {
+			list[i] = abs
+		}
+		if real, err := filepath.EvalSymlinks(list[i]); err == nil {
+			list[i] = real
+		}
+	}
+	return list
+}
+
+// folderOf is the allowed folder that a file without symbolic links is below, or "".
+func (v *vm) folderOf(real string) string {
+	for _, d := range v.folders() {
+		if rel, err := filepath.Rel(d, real); err == nil && filepath.IsLocal(rel) {
+			return d
+		}
+	}
+	return ""
+}
+
+func (v *vm) mayRead(at string) bool {
+	if real, err := filepath.EvalSymlinks(filepath.Dir(at)); err == nil {
+		at = filepath.Join(real, filepath.Base(at))
+	}
+	return v.folderOf(at) != ""
+}
+
+func notAllowed(name string) error {
+	return fmt.Errorf("open '%s': a scenario reads files below its own folder; --allow-read DIR allows another", name)
+}
+
+// fileError says what went wrong with the file as the script called it.
+func fileError(name string, err error) error {
+	var p *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open '%s': there is no such file", name)
+	case errors.As(err, &p):
+		err = p.Err
+	}
+	return fmt.Errorf("open '%s': %s", name, strings.ToLower(err.Error()))
+}
+
+// captureReader is a netio.Reader as scripts read it.
+type captureReader struct{ *netio.Reader }
+
+func (r captureReader) Next() (data []byte, timeNs int64, length int, first string, err error) {
+	f, m, err := r.Reader.Next()
+	if err != nil {
+		return nil, 0, 0, "", err
+	}
+	return f.Data, f.Time, f.Length, firstLayer(r.Interfaces()[m.Interface].LinkType), nil
+}
+
+// OpenCapture opens a capture file.
+func (v *vm) OpenCapture(path string) (jsapi.CaptureReader, error) {
+	r, err := netio.OpenCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	return captureReader{r}, nil
+}
+
+// captureWriter writes a capture file; an interface of it for each link type.
+type captureWriter struct {
+	*netio.Writer
+	file   *os.File
+	pcap   bool
+	ifaces map[netio.LinkType]int
+}
+
+func (w *captureWriter) Write(data []byte, timeNs int64, first, comment string) error {
+	t := linkTypeOf(first)
+	n, ok := w.ifaces[t]
+	if !ok {
+		if w.pcap && len(w.ifaces) > 0 {
+			return errors.New("a pcap file holds packets of one link type; a pcapng file holds any")
+		}
+		n = w.AddInterface(netio.Info{Name: first, LinkType: t})
+		w.ifaces[t] = n
+	}
+	return w.WritePacket(n, netio.DirectionUnknown, timeNs, data, len(data), comment)
+}
+
+func (w *captureWriter) Close() error {
+	return errors.Join(w.Flush(), w.file.Close())
+}
+
+// linkTypeOf is the link type of frames whose outermost protocol is first.
+func linkTypeOf(first string) netio.LinkType {
+	switch first {
+	case "ip", "ip6":
+		return netio.LinkTypeRaw
+	case "loopback":
+		return netio.LinkTypeNull
+	case "sll":
+		return netio.LinkTypeSLL
+	case "sll2":
+		return netio.LinkTypeSLL2
+	}
+	return netio.LinkTypeEthernet
+}
+
+// CreateCapture makes a capture file: pcap if it is called so, else pcapng.
+func (v *vm) CreateCapture(path string) (jsapi.CaptureWriter, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	pcap := strings.EqualFold(filepath.Ext(path), ".pcap")
+	return &captureWriter{netio.NewWriter(f, netio.WriterOptions{Pcap: pcap}), f, pcap, map[netio.LinkType]int{}}, nil
+}
+
+// Devices lists the machine's interfaces.
+func (v *vm) Devices() ([]jsapi.Device, error) {
+	devices, err := netio.Devices()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]jsapi.Device, len(devices))
+	for i, d := range devices {
+		list[i] = jsapi.Device{Name: d.Name, Description: d.Description, Up: d.Up}
+		if d.MAC != (netio.MAC{}) {
+			list[i].MAC = fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", d.MAC[0], d.MAC[1], d.MAC[2], d.MAC[3], d.MAC[4], d.MAC[5])
+		}
+		for _, a := range d.Addrs {
+			list[i].Addresses = append(list[i].Addresses, a.Addr().String())
+		}
+	}
+	return list, nil
+}
+
+// Stop ends the scenario as if nothing were left to do.
+func (v *vm) Stop(reason string) {
+	if v.e.reason == "" {
+		if reason == "" {
+			reason = "stop"
+		}
+		v.e.reason = reason
+	}
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+)
+
+// What the watchdog looks at, and how often.
+const (
+	watchEvery  = 5 * time.Millisecond
+	stuckAfter  = time.Second            // past an interruption that is not heeded
+	memoryEvery = 50 * time.Millisecond  // between two looks at the heap
+	collectWait = 500 * time.Millisecond // between two collections that are to tell garbage from use
+)
+
+// interruption is why the watchdog stopped a script: the value of goja's
+// InterruptedError.
+type interruption string
+
+const (
+	interruptTime   interruption = "time"
+	interruptMemory interruption = "memory"
+	interruptKill   interruption = "kill"
+)
+
+// watchdog interrupts a callback that runs for too long or eats too much. One
+// look every few milliseconds at a counter costs a callback nothing; a timer for
+// each would cost as much as the callback. While the loop is idle it sleeps.
+type watchdog struct {
+	parked atomic.Bool   // the watchdog sleeps
+	asleep atomic.Bool   // the loop is idle, or in sleepSync
+	wake   chan struct{} // one slot
+	quit   chan struct{}
+	done   chan struct{}
+
+	mu    sync.Mutex // guards vm: Interrupt against its end
+	rt    *goja.Runtime
+	watch *jsapi.Watch
+
+	limit  time.Duration
+	memory int64
+	stuck  func(interruption)
+}
+
+// start begins to watch. The runtime comes later, by see.
+func (w *watchdog) start(e *Engine) {
+	w.wake, w.quit, w.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	w.limit, w.memory = e.cfg.CallbackTimeout, e.cfg.MemoryLimit
+	w.stuck = func(i interruption) {
+		if e.cfg.Stuck != nil {
+			e.cfg.Stuck(e.interrupted(i, nil, nil))
+		}
+	}
+	go w.run()
+}
+
+func (w *watchdog) stop() {
+	close(w.quit)
+	<-w.done
+}
+
+// see is called by the loop when the runtime changes; nil when it ends.
+func (w *watchdog) see(rt *goja.Runtime, watch *jsapi.Watch) {
+	w.mu.Lock()
+	w.rt, w.watch = rt, watch
+	w.mu.Unlock()
+}
+
+// idle is called by the loop around its waits.
+func (w *watchdog) idle(yes bool) {
+	w.asleep.Store(yes)
+	if !yes && w.parked.Load() {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// interrupt stops the script if it is running code.
+func (w *watchdog) interrupt(why interruption) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// On an idle runtime it would stay armed and hit the next callback.
+	if w.rt != nil && w.watch.Count()&1 == 1 {
+		w.rt.Interrupt(why)
+	}
+}
+
+// count is the watch's count; even when there is nothing to watch.
+func (w *watchdog) count() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.watch == nil {
+		return 0
+	}
+	return w.watch.Count()
+}
+
+func (w *watchdog) run() {
+	defer close(w.done)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	var (
+		last, told    uint64    // counts: at the last look, when it was interrupted
+		since         time.Time // when last was first seen
+		toldAt        time.Time
+		why           interruption
+		idleLooks     int
+		memoryAt      time.Time
+		collected     time.Time
+		reported      bool
+		sample        = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		heap          = func() int64 { metrics.Read(sample); return int64(sample[0].Value.Uint64()) }
+		interruptOnce = func(n uint64, now time.Time, reason interruption) {
+			if told != n {
+				told, toldAt, why, reported = n, now, reason, false
+				w.interrupt(reason)
+			}
+		}
+	)
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		n := w.count()
+		if w.asleep.Load() {
+			last = 0
+			if idleLooks++; idleLooks > 20 {
+				w.parked.Store(true)
+				if w.asleep.Load() { // or it woke up meanwhile, and saw us awake
+					tick.Stop()
+					select {
+					case <-w.quit:
+						return
+					case <-w.wake:
+					}
+					tick.Reset(watchEvery)
+				}
+				w.parked.Store(false)
+				idleLooks = 0
+			}
+			continue
+		}
+		idleLooks = 0
+		if n&1 == 0 {
+			last = n
+			continue
+		}
+		if n != last {
+			last, since = n, now
+		} else if now.Sub(since) >= w.limit {
+			interruptOnce(n, now, interruptTime)
+		}
+		if w.memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, w.limit) {
+			memoryAt = now
+			if heap() > w.memory && now.Sub(collected) > collectWait {
+				runtime.GC() // garbage is no use of memory
+				collected = time.Now()
+				if heap() > w.memory {
+					interruptOnce(n, now, interruptMemory)
+				}
+			}
+		}
+		if told == n && !reported && now.Sub(toldAt) >= stuckAfter {
+			reported = true
+			w.stuck(why)
+		}
+	}
+}
+
+// describe is the error that an interruption becomes.
+func (i interruption) describe(e *Engine, who string) (Kind, string, string) {
+	switch i {
+	case interruptMemory:
+		return KindMemory, fmt.Sprintf("%s was interrupted: the heap is larger than %d MiB", who, e.cfg.MemoryLimit>>20),
+			"something grows without bound: keep no packets that are not needed"
+	case interruptKill:
+		return KindTimeout, who + " was interrupted", ""
+	}
+	return KindTimeout, fmt.Sprintf("%s ran for more than %v and was interrupted", who, e.cfg.CallbackTimeout),
+		"nothing else runs meanwhile: use timers or await, or set options.callbackTimeout"
+}
+
+var regexpMu sync.Mutex
+
+// boundRegexps bounds how long one backtracking match may take, which no
+// interruption can: a little longer than a callback, so that the interruption
+// is pending when the match gives up and its false answer is never seen. The
+// bound is the process's; it only ever grows.
+func boundRegexps(callback time.Duration) {
+	regexpMu.Lock()
+	defer regexpMu.Unlock()
+	if bound := callback + callback/2; bound > regexpBound {
+		regexpBound = bound
+		regexp2.DefaultMatchTimeout = bound
+	}
+}
+
+// regexpBound begins at what the default callback timeout wants, so that
+// it is written before any runtime exists, as a rule.
+var regexpBound = func() time.Duration {
+	regexp2.DefaultMatchTimeout = DefaultCallbackTimeout * 3 / 2
+	return DefaultCallbackTimeout * 3 / 2
+}()
