@@ -209,6 +209,8 @@ func TestAnalyse(t *testing.T) {
 		{`pkt => { pkt[0] }`, none, "pkt[0]"},
 		{`pkt => { pkt.dns.questions['map'] }`, none, ""},
 		{`pkt => { let i = 'x'; pkt.dns.questions[i].name }`, none, ""},
+		{`pkt => { var i; if (hits) i = 0; pkt.dns.questions[i].name }`, none, "pkt.dns.questions[i]"},
+		{`pkt => { if (hits) { var i = 0 } pkt.dns.questions[i].name }`, none, "pkt.dns.questions[i]"},
 		{`pkt => { for (const q of pkt.dns.questions) q.name }`, none, "iterated"},
 		{`pkt => { pkt.dns.questions.forEach(q => hits++) }`, none, ""},
 		{`pkt => { last = pkt.dns.questions }`, quiet, "stored"},
