@@ -177,15 +177,41 @@ func (p *Packet) pseudo(i, length int) (acc uint64, ok bool) {
 			if len(h) < 40 {
 				return 0, false
 			}
+			dst := h[24:40]
 			for k := j + 1; k < i; k++ {
-				if p.refs[k].Proto == protoIP6Frag && binary.BigEndian.Uint16(p.header(k)[2:])&0xfff9 != 0 {
-					return 0, false
+				x := p.header(k)
+				switch p.refs[k].Proto {
+				case protoIP6Frag:
+					if len(x) < 8 || binary.BigEndian.Uint16(x[2:])&0xfff9 != 0 {
+						return 0, false
+					}
+				case protoIP6Route:
+					if final := finalDestination(x); final != nil {
+						dst = final
+					}
 				}
 			}
-			return sum16(h[8:40], uint64(length)+uint64(transport(p.refs[i].Proto))), true
+			return sum16(h[8:24], sum16(dst, uint64(length)+uint64(transport(p.refs[i].Proto)))), true
 		}
 	}
 	return 0, false
+}
+
+// finalDestination is the address that a pseudo-header has while a routing
+// header has segments left (RFC 8200 section 8.1): the last of types 0 and 2,
+// the first, as they stand in reverse, of a segment routing header (RFC 8754
+// section 2). It is nil when the header says nothing else than IPv6 does.
+func finalDestination(h []byte) []byte {
+	if len(h) < 24 || h[3] == 0 {
+		return nil
+	}
+	switch h[2] {
+	case 0, 2:
+		return h[8+(len(h)-24)/16*16:][:16]
+	case 4:
+		return h[8:24]
+	}
+	return nil
 }
 
 // transport is the protocol number that a pseudo-header carries.

@@ -137,7 +137,8 @@ func (p *Packet) cut() bool { return p.Length > len(p.Data) }
 // (Length is more than len(Data)) is not held against the packet.
 func (p *Packet) Errors() []string {
 	list := []string{}
-	whole := !p.cut() // nothing is missing, so checksums can be verified
+	cut := p.cut() // bytes may be missing
+	whole := !cut  // none are, so checksums can be verified
 	for i := range p.refs {
 		r := &p.refs[i]
 		proto := r.Proto
@@ -151,7 +152,7 @@ func (p *Packet) Errors() []string {
 		}
 		room := outer - int(r.Off)
 		if len(h) < proto.minBytes {
-			if !p.cut() {
+			if !cut {
 				report("header cut off: %d of %d bytes", len(h), proto.minBytes)
 			}
 			whole = false
@@ -161,7 +162,7 @@ func (p *Packet) Errors() []string {
 			n := int(proto.hdr.load(h))*proto.hdrUnit + proto.hdrPlus
 			switch {
 			case n > len(h):
-				if !p.cut() {
+				if !cut {
 					report("header cut off: %d of %d bytes", len(h), n)
 				}
 				whole = false
@@ -174,7 +175,7 @@ func (p *Packet) Errors() []string {
 			switch n := endOf(f, v, len(h)); {
 			case v == 0: // unknown: left to segmentation offload, or a jumbogram
 			case n > room:
-				if !p.cut() {
+				if !cut {
 					report("%s %d goes beyond the packet: %d bytes are told, %d there", f.Name, v, n, room)
 				}
 				whole = false
@@ -183,9 +184,12 @@ func (p *Packet) Errors() []string {
 			}
 		}
 		if proto.variable {
-			p.checkRows(i, report)
+			p.checkRows(i, cut, report)
 		}
 		p.checkSum(i, whole, report)
+		if p.fragmented(i) { // the rest of what it carries is in other packets
+			cut, whole = true, false
+		}
 		if proto.Check != nil {
 			proto.Check(p, i, report)
 		}
@@ -196,8 +200,17 @@ func (p *Packet) Errors() []string {
 	return list
 }
 
+// fragmented reports whether layer i says that it carries a fragment.
+func (p *Packet) fragmented(i int) bool {
+	switch p.refs[i].Proto {
+	case protoIP, protoIP6Frag:
+		return p.number(i, "mf") != 0 || p.number(i, "offset") != 0
+	}
+	return false
+}
+
 // checkRows reports what is wrong with the rows whose places depend on the bytes.
-func (p *Packet) checkRows(i int, report func(string, ...any)) {
+func (p *Packet) checkRows(i int, cut bool, report func(string, ...any)) {
 	r := reader{reg: p.reg, msg: p.header(i), end: int(p.refs[i].Hdr)}
 	var sc scope
 	r.fields(p.refs[i].Proto.Fields, &sc, nil, func(f *Field, v Value) {
@@ -215,7 +228,7 @@ func (p *Packet) checkRows(i int, report func(string, ...any)) {
 			}
 		}
 	})
-	if r.err != nil && !p.cut() {
+	if r.err != nil && !cut {
 		report("%v", r.err)
 	}
 }
@@ -736,6 +749,9 @@ func FromObject(reg *Registry, obj Fields) (*Packet, error) {
 		q, err := layerFromObject(reg, path, l)
 		if err != nil {
 			return nil, err
+		}
+		if n := len(p.refs); n > 0 && int(p.refs[n-1].Hdr) < p.refs[n-1].Proto.minBytes {
+			return nil, fieldErr(path, "", "a header behind one that is cut off")
 		}
 		if err := p.Append(q); err != nil {
 			return nil, err
