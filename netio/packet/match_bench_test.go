@@ -71,6 +71,35 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
+// BenchmarkMatchValue is matching on fields whose place the bytes decide.
+func BenchmarkMatchValue(b *testing.B) {
+	eth, ip := built{"eth", nil}, built{"ip", Fields{{"src", "10.1.2.3"}, {"dst", "192.0.2.1"}}}
+	dhcp := received(b, "", eth, ip, built{"udp", Fields{{"sport", 68}, {"dport", 67}}}, built{"dhcp", Fields{{"op", 1},
+		{"options", Fields{{"messageType", "discover"}, {"hostname", "box"}, {"requestedIp", "10.0.0.9"}}}}})
+	dns := received(b, "", eth, ip, built{"udp", Fields{{"dport", 53}}}, built{"dns", Fields{{"questions", []any{Fields{{"name", "www.example.com"}, {"type", "A"}}}}}})
+	tests := []struct {
+		name string
+		pat  any
+		p    *Packet
+	}{
+		{"option", of("tcp", fv("options", Fields{{"mss", 1460}})), matchPackets(b)["tcp"]},
+		{"last option", of("dhcp", fv("options", Fields{{"requestedIp", "10.0.0.0/8"}})), dhcp},
+		{"message type", of("dhcp", fv("op", 1), fv("options", Fields{{"messageType", "discover"}})), dhcp},
+		{"question", of("dns", fv("qr", 0), fv("questions", Fields{{"name", "www.example.com"}, {"type", "A"}})), dns},
+		{"other question", of("dns", fv("qr", 0), fv("questions", Fields{{"name", "www.example.org"}, {"type", "A"}})), dns},
+		{"payload", Fields{{"payload", "GET / HTTP/1.1\r\n"}}, matchPackets(b)["tcp"]},
+	}
+	for _, tc := range tests {
+		m := compile(b, tc.pat)
+		b.Run(tc.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Match(tc.p)
+			}
+		})
+	}
+}
+
 // BenchmarkDecodeAndMatch is what a frame costs that no pattern wants: decode
 // Ethernet, IPv4 and UDP, then one pattern; the baseline does the same with
 // gopacket's cheapest decoder and a hand-written comparison.

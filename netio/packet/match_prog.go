@@ -30,13 +30,14 @@ const (
 	opHash                  // v stands in the table of 1<<n words at tab; b marks an empty slot
 	opSpans                 // v lies in one of the n pairs of words at tab, sorted
 	opWide                  // 16 bytes at off lie in one of the n spans at tab of wide
+	opOptions               // values[tab] passes on the set of options where it stands
 	opValue                 // values[tab] passes
 	opPayload               // values[tab] passes on the payload
 	opQuoted                // the packet quotes one that quoted[tab] matches
 	opPred                  // preds[tab] holds
 )
 
-var opNames = [...]string{"layer", "need", "eq1", "eq2", "eq4", "eq8", "range", "bitmap", "hash", "spans", "wide", "value", "payload", "quoted", "pred"}
+var opNames = [...]string{"layer", "need", "eq1", "eq2", "eq4", "eq8", "range", "bitmap", "hash", "spans", "wide", "options", "value", "payload", "quoted", "pred"}
 
 // Where a program ends.
 const (
@@ -144,6 +145,11 @@ func (m *Matcher) run(p *Packet) bool {
 			b := h[in.off:][:16]
 			u := u128{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 			ok = spans(m.wide[in.tab:][:in.n]).has(u)
+		case opOptions:
+			t := &m.values[in.tab]
+			if b := t.field.setBytes(h); b != nil {
+				ok = t.test.evalSet(p.reg, t.field.TLV, b)
+			}
 		case opValue:
 			t := &m.values[in.tab]
 			if v, there := p.Value(layer, t.field); there {
@@ -315,6 +321,9 @@ func (m *Matcher) valueNode(op opcode, f *Field, t *test) *node {
 }
 
 func (m *Matcher) lowerField(f *Field, t *test) *node {
+	if f.setAt() && t.inSet(f.TLV) {
+		return m.valueNode(opOptions, f, t)
+	}
 	if !f.Fixed() || !t.fixed(f) {
 		return m.valueNode(opValue, f, t)
 	}
@@ -737,7 +746,7 @@ func (m *Matcher) String() string {
 			fmt.Fprintf(&b, " @%d of %d slots", in.off, 1<<uint(in.n))
 		case opSpans, opWide:
 			fmt.Fprintf(&b, " @%d of %d", in.off, in.n)
-		case opValue:
+		case opValue, opOptions:
 			v := m.values[in.tab]
 			fmt.Fprintf(&b, " %s %s", v.field.Name, v.test)
 		case opPayload:

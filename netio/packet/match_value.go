@@ -340,7 +340,8 @@ const (
 type test struct {
 	op         testOp
 	kids       []*test
-	field      *Field // tSet, tMask, tRegexp: how to take the value; tMember, tAbsent: the row
+	option     *Option // tMember, tAbsent: of a set of options
+	field      *Field  // tSet, tMask, tRegexp: how to take the value; tMember, tAbsent: the row
 	set        spans
 	mask, want uint64
 	text       string
@@ -595,15 +596,15 @@ func (c *compiler) options(t *TLV, path string, v any) (*test, error) {
 		}
 		switch {
 		case isBool && there:
-			kids = append(kids, &test{op: tMember, field: &o.Field, kids: []*test{passes}})
+			kids = append(kids, &test{op: tMember, field: &o.Field, option: o, kids: []*test{passes}})
 		case isBool:
-			kids = append(kids, &test{op: tAbsent, field: &o.Field})
+			kids = append(kids, &test{op: tAbsent, field: &o.Field, option: o})
 		default:
 			k, err := c.value(o.valueRow(), at, fv.Value)
 			if err != nil {
 				return nil, err
 			}
-			kids = append(kids, &test{op: tMember, field: &o.Field, kids: []*test{k}})
+			kids = append(kids, &test{op: tMember, field: &o.Field, option: o, kids: []*test{k}})
 		}
 	}
 	return combine(tAnd, kids), nil
