@@ -163,6 +163,7 @@ func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
 		interrupted *goja.InterruptedError
 		overflow    *goja.StackOverflowError
 		thrown      *goja.Exception
+		fault       *jsapi.Panic
 		stack       []goja.StackFrame
 	)
 	name := "the top level"
@@ -181,6 +182,9 @@ func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
 	case errors.As(err, &thrown):
 		stack = thrown.Stack()
 		s.Message, s.Hint = describe(thrown)
+	case errors.As(err, &fault):
+		s.Kind, s.Message = KindInternal, fmt.Sprintf("%s: a fault of umpa-run itself: %v", name, fault.Value)
+		s.Hint = "please report it, with the scenario; it was found at " + faultAt(fault.Stack)
 	default:
 		s.Kind, s.Message = KindInternal, name+": "+err.Error()
 	}
@@ -216,11 +220,12 @@ func (s *ScriptError) place(src *sources, stack []goja.StackFrame) {
 			continue
 		}
 		f := Frame{Func: stack[i].FuncName()}
-		if f.Func == "<anonymous>" {
+		f.File, f.Line, f.Column = src.place(p)
+		if f.Func == "<anonymous>" || f.Func == p.Filename {
 			f.Func = ""
 		}
-		f.File, f.Line, f.Column = src.place(p)
-		if len(s.Stack) < maxStack {
+		// A call of itself says nothing new.
+		if n := len(s.Stack); n < maxStack && (n == 0 || s.Stack[n-1] != f) {
 			s.Stack = append(s.Stack, f)
 		}
 	}

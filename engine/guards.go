@@ -96,22 +96,21 @@ func installGuards(rt *goja.Runtime) {
 
 	// No code from strings: deep nesting in it ends the process, and a
 	// scenario has import for everything else.
-	noCode := func(name string) func(goja.FunctionCall) goja.Value {
-		return func(goja.FunctionCall) goja.Value {
-			panic(rt.NewTypeError("%s: a scenario makes no code from strings", name))
-		}
-	}
-	_ = rt.Set("eval", noCode("eval"))
+	_ = rt.Set("eval", func(goja.FunctionCall) goja.Value {
+		panic(rt.NewTypeError("eval: a scenario makes no code from strings"))
+	})
+	blocked := rt.ToValue(func(goja.ConstructorCall) *goja.Object {
+		panic(rt.NewTypeError("Function: a scenario makes no code from strings"))
+	}).(*goja.Object)
 	for _, sample := range []string{"(function(){})", "(async function(){})", "(function*(){})"} {
 		f, err := rt.RunString(sample)
 		if err != nil {
 			continue
 		}
 		if p := f.(*goja.Object).Prototype(); p != nil {
-			_ = p.DefineDataProperty("constructor", rt.ToValue(noCode("Function")), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
+			_ = p.DefineDataProperty("constructor", blocked, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 		}
 	}
-	blocked := rt.ToValue(noCode("Function")).(*goja.Object)
 	_ = blocked.DefineDataProperty("prototype", global("Function").Get("prototype"), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 	_ = rt.Set("Function", blocked)
 }

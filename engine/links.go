@@ -25,7 +25,7 @@ type link struct {
 	index  int
 	info   netio.Info
 	name   string // as the script calls it
-	record int // its number in the recording
+	record int    // its number in the recording
 
 	// Owned by the loop.
 	ended bool // nothing will arrive any more
