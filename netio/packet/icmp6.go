@@ -53,6 +53,7 @@ var protoICMP6 = Register(&Proto{
 					{Name: "reserved2", Kind: Uint, Bits: 32, Hidden: true},
 					{Name: "prefix", Kind: IPv6},
 				}}},
+				{Type: 4, Skip: 6, Field: Field{Name: "redirected", Kind: Bytes, Doc: "start of the packet that is redirected: pkt.quoted", RFC: "RFC 4861 section 4.6.3"}},
 				{Type: 5, Skip: 2, Field: Field{Name: "mtu", Kind: Uint, Bits: 32, Doc: "MTU of the link, bytes", RFC: "RFC 4861 section 4.6.4"}},
 				{Type: 25, Skip: 2, Field: Field{Name: "rdnss", Kind: Struct, Doc: "recursive DNS servers", RFC: "RFC 8106 section 5.1", Items: []*Field{
 					{Name: "lifetime", Kind: Uint, Bits: 32, Default: uint64(1800), Doc: "seconds"},

@@ -511,7 +511,7 @@ func TestBuiltIsSound(t *testing.T) {
 			add("reply to "+name, r)
 		}
 		if got.FindName("ip", 0) >= 0 || got.FindName("ip6", 0) >= 0 {
-			for _, kind := range []string{"unreachable", "timeExceeded", "packetTooBig"} {
+			for _, kind := range []string{"unreachable", "timeExceeded", "parameterProblem", "redirect"} {
 				e, err := got.Error(other, kind, ErrorOptions{MTU: 1280})
 				if err != nil {
 					t.Errorf("%s: %s: %v", name, kind, err)

@@ -279,13 +279,13 @@ func (p *Packet) quotedInto(q *Packet) bool {
 	if len(h) < 8 {
 		return false
 	}
+	var b []byte
 	switch {
-	case first == protoIP && (h[0] == 3 || h[0] == 4 || h[0] == 5 || h[0] == 11 || h[0] == 12):
-	case first == protoIP6 && h[0] >= 1 && h[0] <= 4:
-	default:
-		return false
+	case first == protoIP && (h[0] == 3 || h[0] == 4 || h[0] == 5 || h[0] == 11 || h[0] == 12), first == protoIP6 && h[0] >= 1 && h[0] <= 4:
+		b = p.Body(i)
+	case first == protoIP6 && h[0] == 137:
+		b = redirected(h)
 	}
-	b := p.Body(i)
 	if len(b) == 0 {
 		return false
 	}
@@ -297,6 +297,22 @@ func (p *Packet) quotedInto(q *Packet) bool {
 		q.Length = first.minBytes
 	}
 	return true
+}
+
+// redirected is what the Redirected Header option of a neighbor discovery
+// redirect holds (RFC 4861 section 4.6.3).
+func redirected(h []byte) []byte {
+	for off := 40; off+8 <= len(h); {
+		n := int(h[off+1]) * 8
+		if n == 0 || off+n > len(h) {
+			return nil
+		}
+		if h[off] == 4 {
+			return h[off+8 : off+n]
+		}
+		off += n
+	}
+	return nil
 }
 
 // endpoint is one side of a conversation.

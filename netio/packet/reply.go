@@ -400,7 +400,13 @@ func (p *Packet) error6(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 		if target == nil {
 			target = dst
 		}
-		fields = append(fields, FieldValue{"target", target}, FieldValue{"destination", dst})
+		// RFC 4861 section 4.5: the quote is an option, and no router passes
+		// a redirect on.
+		quote := p.Data[p.refs[i].Off:p.refs[i].End]
+		quote = quote[:min(len(quote), 1280-40-40-8)]
+		fields = append(fields, FieldValue{"target", target}, FieldValue{"destination", dst}, FieldValue{"options", Fields{{"redirected", quote}}})
+		ipf := Fields{{"src", o.Src}, {"dst", netip.AddrFrom16([16]byte(h[8:24]))}, {"hopLimit", uint64(255)}}
+		return p.errorPacket(env, out, i, protoIP6, protoICMP6, ipf, fields, 0)
 	}
 	ipf := Fields{{"src", o.Src}, {"dst", netip.AddrFrom16([16]byte(h[8:24]))}}
 	// RFC 4443 section 2.4(c): as much as fits in the least MTU.
