@@ -95,7 +95,7 @@ var testInterfaces = []Info{
 }
 
 func TestRoundTrip(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		for _, pcap := range []bool{false, true} {
 			interfaces := testInterfaces

@@ -24,7 +24,8 @@ type Config struct {
 	// Filter is a pcap filter expression (see pcap-filter(7)); only frames that match are
 	// received. On a live interface the kernel applies it.
 	Filter string
-	// BufferBytes is the size of the kernel's capture buffer; 0 means 8 MiB.
+	// BufferBytes is the size of the kernel's capture buffer; 0 means 16 MiB, on
+	// Linux 8192 frames.
 	BufferBytes int
 	// Spin is how long a live link on Linux looks for the next frame before it
 	// sleeps: it saves the wake-up, which is most of the latency, and costs a
@@ -41,7 +42,7 @@ func (c Config) snaplen() int {
 
 func (c Config) bufferBytes() int {
 	if c.BufferBytes <= 0 {
-		return 8 << 20
+		return 16 << 20
 	}
 	return c.BufferBytes
 }
