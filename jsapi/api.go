@@ -40,6 +40,7 @@ type API struct {
 	receiving
 	lifecycle
 	surroundings
+	analysis
 }
 
 // installs lists what New puts into a runtime, in order: the global names,
@@ -70,6 +71,7 @@ func New(rt *goja.Runtime, host Host) *API {
 		a.jobs = reflect.Value{}
 	}
 	rt.SetPromiseRejectionTracker(a.trackRejection)
+	a.initAnalysis()
 	a.initViews()
 	for i := range installs {
 		installs[i].install(a)

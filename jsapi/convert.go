@@ -125,7 +125,7 @@ func (a *API) looseValue(path string, v goja.Value, depth int) any {
 		return nil
 	}
 	if depth > maxDepth {
-		a.fail("", "%s: nested more than %d deep: a cycle?", path, maxDepth)
+		a.fail("", "%.60s…: nested more than %d deep: a cycle?", path, maxDepth)
 	}
 	o, ok := v.(*goja.Object)
 	if !ok {

@@ -43,6 +43,7 @@ type sub struct {
 	goes  func(v *view)                      // Go code, with a fresh view
 
 	lent bool   // raw provably keeps nothing of the packet: it may have the lent view
+	why  string // or why not
 	end  func() // called when it ended by itself or was cancelled; may be nil
 }
 
@@ -134,6 +135,9 @@ func uncaught(x any) error {
 func (a *API) broke(err error) {
 	s := a.cursor.sub
 	a.leave()
+	if a.lent != nil && a.lent.p != nil {
+		a.lent.takeBack()
+	}
 	if _, ok := err.(*goja.InterruptedError); ok {
 		a.rt.ClearInterrupt()
 	}
@@ -217,9 +221,16 @@ func (a *API) leave() {
 
 // ask1 asks the predicate of s about the arrived packet.
 func (a *API) ask1(s *sub) bool {
+	var v *view // nil: a fresh one
+	if s.match.lent && a.view == nil {
+		v = a.lend(&a.arrived, a.link)
+	}
 	a.begin(s)
-	ok := s.match.matches(a, &a.arrived, nil)
+	ok := s.match.matches(a, &a.arrived, v)
 	a.leave()
+	if v != nil {
+		v.takeBack()
+	}
 	return ok
 }
 
@@ -243,8 +254,9 @@ func (a *API) run(s *sub) {
 	}
 	switch {
 	case s.raw != nil:
-		var v *view
-		if s.lent {
+		v := a.view // where there is a fresh one, all get that one: it is the same packet
+		lent := s.lent && v == nil
+		if lent {
 			v = a.lend(&a.arrived, a.link)
 		} else {
 			v = a.arrivedView()
@@ -258,7 +270,7 @@ func (a *API) run(s *sub) {
 			}
 		}
 		a.leave()
-		if s.lent {
+		if lent {
 			v.takeBack()
 		}
 	case s.sends != nil:
@@ -434,6 +446,7 @@ func (a *API) react(where string, s *sub, v goja.Value) {
 				a.fail("call it: "+p.Name+"(), or (pkt) => …", "%s: the builder %s is no handler", where, p.Name)
 			}
 			s.raw = raw
+			s.lent, s.why = a.stays(o)
 			return
 		}
 	case typeView:
@@ -462,8 +475,10 @@ func why(s *sub) string {
 		return "the match is a function"
 	case !s.match.goes:
 		return "the pattern has a function in it"
+	case s.raw != nil && s.lent:
+		return "matched in Go; the handler is a function that keeps nothing of the packet"
 	case s.raw != nil:
-		return "matched in Go; the handler is a function"
+		return "matched in Go; the handler is a function that is given a copy: " + s.why
 	}
 	return "a packet, sent without entering JavaScript"
 }
@@ -491,14 +506,14 @@ func (a *API) Named(name string, fn goja.Value) {
 	if !ok {
 		return
 	}
-	known := []string{"onPacket"}
+	known := []string{"Packet"} // without "on", which would make any two short names alike
 	for l, at := range map[string]**named{"onStart": &a.start, "onStop": &a.stopped, "onReload": &a.reloaded, "onLink": &a.linked} {
 		if l == name {
 			h := a.handler(name)
 			*at = &named{h, call}
 			return
 		}
-		known = append(known, l)
+		known = append(known, l[2:])
 	}
 	m := &match{name: name, goes: true}
 	found := name == "onPacket"
@@ -506,12 +521,12 @@ func (a *API) Named(name string, fn goja.Value) {
 		if strings.EqualFold(name, "on"+p.Name) {
 			m.proto, found = p, true
 		}
-		known = append(known, "on"+strings.ToUpper(p.Name[:1])+p.Name[1:])
+		known = append(known, strings.ToUpper(p.Name[:1])+p.Name[1:])
 	}
 	if !found {
 		slices.Sort(known)
-		if n := packet.Nearest(name, known); n != "" {
-			a.host.Log("warn", "function "+name+" is never called: did you mean "+n+"?")
+		if n := packet.Nearest(strings.TrimPrefix(name, "on"), known); n != "" {
+			a.host.Log("warn", "function "+name+" is never called: did you mean on"+n+"?")
 		}
 		return
 	}

@@ -296,3 +296,10 @@ func frame(t testing.TB, layers string) []byte {
 	v := s.run("packet(" + layers + ").bytes")
 	return slices.Clone(bytesOf(v))
 }
+
+// decoded is a frame that was sent, as a packet.
+func (s *scene) decoded(b []byte) *packet.Packet {
+	p := new(packet.Packet)
+	s.api.reg.Decode(p, b, s.api.reg.Proto("eth"))
+	return p
+}

@@ -16,6 +16,7 @@ type match struct {
 	filter  *filter
 	pattern *packet.Matcher
 	rawPred func(goja.FunctionCall) goja.Value
+	lent    bool                        // rawPred provably keeps nothing of the packet
 	custom  func(p *packet.Packet) bool // of something that waits
 
 	name string // as the summary shows it: 'arp', { tcp }, a function's name
@@ -98,6 +99,7 @@ func (a *API) match(where string, v goja.Value) *match {
 		m := &match{name: "function"}
 		if raw, ok := o.Export().(func(goja.FunctionCall) goja.Value); ok {
 			m.rawPred = raw
+			m.lent, _ = a.stays(o)
 		} else {
 			m.rawPred = func(c goja.FunctionCall) goja.Value {
 				x, err := f(c.This, c.Arguments...)

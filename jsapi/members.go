@@ -212,12 +212,12 @@ func (v *view) with(call goja.FunctionCall) goja.Value {
 }
 
 func (v *view) reply(call goja.FunctionCall) goja.Value {
-	r := &view{a: v.a, link: v.link, answer: true}
-	q, err := v.finished().Reply(v.a.env(v.link), v.a.changes("reply", call.Argument(0)), &r.own)
-	if err != nil {
+	p := v.finished()
+	r := v.a.ownView(v.link, len(p.Data))
+	r.answer = true
+	if _, err := p.Reply(v.a.env(v.link), v.a.changes("reply", call.Argument(0)), r.p); err != nil {
 		v.a.throw(err)
 	}
-	r.p = q
 	o := r.object()
 	v.a.last = r // mostly sent at once
 	return o

@@ -34,11 +34,20 @@ type view struct {
 	link   int            // the interface it came in by or answers to; -1: none
 	answer bool           // made by reply() or error(): finished for its interface
 	layers []*layer       // by place in the packet, made when asked for
-	slots  [4]*layer
-	own    packet.Packet
-	lent   bool
-	pool   []*layer // of the lent view, by Proto.ID: layers to be used again
+	block  *layerBlock    // of a fresh view
+	pool   *layerPool     // of the lent view
+	own    packet.Packet  // of a fresh view
+	bytes  [128]byte      // of own, where it fits: one allocation for both
 }
+
+// layerBlock is the first layers of a fresh view, in one allocation.
+type layerBlock struct {
+	slots [4]*layer
+	items [4]layer
+}
+
+// layerPool keeps the layers of the lent view, by Proto.ID, to be used again.
+type layerPool struct{ of []*layer }
 
 // layer is a header in the script.
 type layer struct {
@@ -116,10 +125,21 @@ func (a *API) newView(p *packet.Packet, link int) *view {
 
 // copyView makes a fresh view of a packet over bytes of its own.
 func (a *API) copyView(p *packet.Packet, link int) *view {
-	v := &view{a: a, link: link}
-	v.own.Data = make([]byte, 0, len(p.Data))
+	v := a.ownView(link, len(p.Data))
 	p.CloneInto(&v.own)
+	return v
+}
+
+// ownView makes a view of its own packet, which has room for n bytes and is
+// still to be filled.
+func (a *API) ownView(link, n int) *view {
+	v := &view{a: a, link: link}
 	v.p = &v.own
+	if n <= len(v.bytes) {
+		v.own.Data = v.bytes[:0]
+	} else {
+		v.own.Data = make([]byte, 0, n)
+	}
 	return v
 }
 
@@ -127,8 +147,10 @@ func (a *API) copyView(p *packet.Packet, link int) *view {
 func (a *API) lend(p *packet.Packet, link int) *view {
 	v := a.views.lent
 	if v == nil {
-		v = &view{a: a, lent: true}
+		v = &view{a: a, pool: new(layerPool)}
 		a.views.lent = v
+	} else if v.p != nil { // its handler threw
+		v.takeBack()
 	}
 	v.p, v.link = p, link
 	n := len(p.Layers())
@@ -186,12 +208,9 @@ func (v *view) finished() *packet.Packet {
 // layerAt is the object of the packet's ith header.
 func (v *view) layerAt(i int) *layer {
 	n := len(v.p.Layers())
-	if v.layers == nil {
-		if n <= len(v.slots) {
-			v.layers = v.slots[:]
-		} else {
-			v.layers = make([]*layer, n)
-		}
+	if v.layers == nil && v.pool == nil {
+		v.block = new(layerBlock)
+		v.layers = v.block.slots[:]
 	}
 	for len(v.layers) < n {
 		v.layers = append(v.layers, nil)
@@ -201,24 +220,35 @@ func (v *view) layerAt(i int) *layer {
 		return l
 	}
 	proto := v.p.Layers()[i].Proto
-	if v.lent {
-		id := proto.ID()
-		for len(v.pool) <= id {
-			v.pool = append(v.pool, nil)
-		}
-		l = v.pool[id]
-		if l == nil || l.i >= 0 { // two headers of one protocol are two objects
-			fresh := &layer{v: v, class: v.a.class(proto)}
-			if l == nil {
-				v.pool[id] = fresh
-			}
-			l = fresh
-		}
-		l.i = i
-	} else {
-		l = &layer{v: v, i: i, class: v.a.class(proto)}
+	switch {
+	case v.pool != nil:
+		l = v.pool.take(v, v.a.class(proto))
+	case i < len(v.block.items):
+		l = &v.block.items[i]
+		l.v, l.class = v, v.a.class(proto)
+	default:
+		l = &layer{v: v, class: v.a.class(proto)}
 	}
+	l.i = i
 	v.layers[i] = l
+	return l
+}
+
+// take returns a layer of that protocol that is not in use: two headers of one
+// protocol are two objects.
+func (p *layerPool) take(v *view, c *class) *layer {
+	id := c.proto.ID()
+	for len(p.of) <= id {
+		p.of = append(p.of, nil)
+	}
+	l := p.of[id]
+	if l == nil || l.i >= 0 {
+		fresh := &layer{v: v, class: c}
+		if l == nil {
+			p.of[id] = fresh
+		}
+		return fresh
+	}
 	return l
 }
 

@@ -1,0 +1,111 @@
+package jsapi
+
+import (
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/jsapi/escape"
+	"github.com/umpa-run/umpa-run/netio/packet"
+)
+
+// analysis is what is asked of handlers before they are called.
+type analysis struct {
+	source goja.Callable // Function.prototype.toString as it was before any script
+	opt    escape.Options
+}
+
+func (a *API) initAnalysis() {
+	f := a.rt.Get("Function").ToObject(a.rt).Get("prototype").ToObject(a.rt).Get("toString")
+	a.source, _ = goja.AssertFunction(f)
+	a.opt = escape.Options{Members: a.memberKind, Scalars: a.scalar, Parts: a.isList}
+}
+
+// stays reports whether a handler provably keeps nothing of the packet that it
+// is called with, or else why that is not known.
+func (a *API) stays(f *goja.Object) (ok bool, why string) {
+	if a.source == nil {
+		return false, "its source is not known"
+	}
+	src, err := a.source(f)
+	if err != nil {
+		return false, "its source is not known"
+	}
+	v := escape.Analyse(src.String(), a.opt)
+	return v.Stays, v.Reason
+}
+
+// memberKind says what reading or calling a member of a packet may let out.
+// [view.Get] and initMembers must keep what is said here.
+func (a *API) memberKind(name string) (escape.MemberKind, bool) {
+	switch name {
+	case "text", "length", "time", "iface", "flow":
+		return escape.Scalar, true
+	case "payload", "bytes", "errors", "quoted":
+		return escape.Copy, true
+	case "has", "answers", "summary", "show", "hexdump":
+		return escape.CallScalar, true
+	case "matches":
+		return escape.CallMatch, true
+	case "toJSON":
+		return escape.CallCopy, true
+	case "reply", "with", "error":
+		return escape.CallPacket, true
+	case "layer":
+		return escape.CallLayer, true
+	}
+	if m := a.members.find(name); m != nil && m.proto != nil {
+		return escape.Layer, true
+	}
+	return escape.Escaping, false
+}
+
+// tableField finds what a path such as "questions[].name" below a protocol's
+// header reads.
+func (a *API) tableField(protocol, path string) *packet.Field {
+	m := a.members.find(protocol)
+	if m == nil || m.proto == nil {
+		return nil
+	}
+	var f *packet.Field
+	for i, name := range strings.Split(path, ".") {
+		name = strings.TrimSuffix(name, "[]")
+		if i == 0 {
+			f = m.proto.Field(name)
+		} else {
+			f = part(f, name)
+		}
+		if f == nil {
+			return nil
+		}
+	}
+	return f
+}
+
+// scalar reports whether a field reads as a primitive.
+func (a *API) scalar(protocol, path string) bool {
+	switch {
+	case path == "layer" || path == "offset":
+		return true
+	case strings.HasSuffix(path, ".length"):
+		return true
+	}
+	f := a.tableField(protocol, path)
+	if f == nil || strings.Contains(path, "[") && len(f.Items) > 0 {
+		return false
+	}
+	return f.Scalar() || f.Kind == packet.Text || f.Kind == packet.CText || f.Kind == packet.Name
+}
+
+// isList reports whether a field reads as a list or an object: a fresh one.
+func (a *API) isList(protocol, path string) bool {
+	f := a.tableField(protocol, path)
+	if f == nil {
+		return false
+	}
+	switch f.Kind {
+	case packet.List, packet.Struct, packet.Options:
+		return true
+	}
+	return false
+}
