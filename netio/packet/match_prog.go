@@ -31,13 +31,14 @@ const (
 	opSpans                 // v lies in one of the n pairs of words at tab, sorted
 	opWide                  // 16 bytes at off lie in one of the n spans at tab of wide
 	opOptions               // values[tab] passes on the set of options where it stands
+	opList                  // values[tab] passes on the list as it is walked
 	opValue                 // values[tab] passes
 	opPayload               // values[tab] passes on the payload
 	opQuoted                // the packet quotes one that quoted[tab] matches
 	opPred                  // preds[tab] holds
 )
 
-var opNames = [...]string{"layer", "need", "eq1", "eq2", "eq4", "eq8", "range", "bitmap", "hash", "spans", "wide", "options", "value", "payload", "quoted", "pred"}
+var opNames = [...]string{"layer", "need", "eq1", "eq2", "eq4", "eq8", "range", "bitmap", "hash", "spans", "wide", "options", "list", "value", "payload", "quoted", "pred"}
 
 // Where a program ends.
 const (
@@ -150,6 +151,9 @@ func (m *Matcher) run(p *Packet) bool {
 			if b := t.field.setBytes(h); b != nil {
 				ok = t.test.evalSet(p.reg, t.field.TLV, b)
 			}
+		case opList:
+			t := &m.values[in.tab]
+			ok = t.test.evalList(p.reg, t.field, h)
 		case opValue:
 			t := &m.values[in.tab]
 			if v, there := p.Value(layer, t.field); there {
@@ -323,6 +327,9 @@ func (m *Matcher) valueNode(op opcode, f *Field, t *test) *node {
 func (m *Matcher) lowerField(f *Field, t *test) *node {
 	if f.setAt() && t.inSet(f.TLV) {
 		return m.valueNode(opOptions, f, t)
+	}
+	if t.inList(f) {
+		return m.valueNode(opList, f, t)
 	}
 	if !f.Fixed() || !t.fixed(f) {
 		return m.valueNode(opValue, f, t)
@@ -746,7 +753,7 @@ func (m *Matcher) String() string {
 			fmt.Fprintf(&b, " @%d of %d slots", in.off, 1<<uint(in.n))
 		case opSpans, opWide:
 			fmt.Fprintf(&b, " @%d of %d", in.off, in.n)
-		case opValue, opOptions:
+		case opValue, opOptions, opList:
 			v := m.values[in.tab]
 			fmt.Fprintf(&b, " %s %s", v.field.Name, v.test)
 		case opPayload:

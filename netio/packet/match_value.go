@@ -345,6 +345,8 @@ type test struct {
 	set        spans
 	mask, want uint64
 	text       string
+	wire       string // tName: uncompressed
+	row        int    // tMember of a list's item: the row's index
 	re         Regexp
 	pred       Pred
 }
@@ -732,11 +734,12 @@ func (c *compiler) leaf(f *Field, path string, v any) (*test, error) {
 		for _, l := range labels {
 			wire = append(append(wire, byte(len(l))), l...)
 		}
-		s, _, err = readName(append(wire, 0), 0, true) // escaped the way names are read
+		wire = append(wire, 0)
+		s, _, err = readName(wire, 0, true) // escaped the way names are read
 		if err != nil {
 			return nil, fieldErr(path, "", "%s is no domain name: %v", describe(v), err)
 		}
-		return &test{op: tName, text: s}, nil
+		return &test{op: tName, text: s, wire: string(wire)}, nil
 	}
 	s, err := toText(path, v)
 	if err != nil {
