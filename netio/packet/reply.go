@@ -23,6 +23,7 @@ type ReplyContext struct {
 	KeepPayload bool
 
 	changes []Change
+	void    bool // there is no answer at this layer
 }
 
 // told returns the value that the changes give a field of this layer.
@@ -58,8 +59,9 @@ func (c *ReplyContext) Rebuild(fields Fields) error {
 // Reply makes the answer that the packet's protocols call for, with changes
 // laid over it. env is the interface it leaves by. The answer is built into
 // the packet given, whose buffers are reused; nil makes a new one. It is
-// finished, and can be changed. A packet that is cut off within a header has
-// no answer: that is an error, as is a change to a layer the answer lacks.
+// finished, and can be changed. Of a packet that is cut off within a header,
+// the layers before are answered. A change to a layer that the answer lacks is
+// an error.
 func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error) {
 	out := into
 	if out == nil {
@@ -84,7 +86,7 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 		r := &p.refs[i]
 		proto := r.Proto
 		if int(r.Hdr) < proto.minBytes {
-			return nil, fieldErr(proto.Name, "", "the header is cut off, so there is no answer to it")
+			break // what is cut off is not answered, nor what it carries
 		}
 		if proto.Passing {
 			continue
@@ -114,6 +116,13 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 				return nil, err
 			}
 		}
+		if c.void {
+			out.refs, out.Data = out.refs[:j], out.Data[:off]
+			for k := range out.refs {
+				out.refs[k].End = int32(off)
+			}
+			break
+		}
 	}
 	if len(p.refs) > 0 && c.KeepPayload && c.I == len(p.refs)-1 {
 		out.Data = append(out.Data, p.Body(len(p.refs)-1)...)
@@ -139,7 +148,8 @@ type swapPair struct{ a, b, bytes int }
 func (c *ReplyContext) neighborAdvertisement() error {
 	q := c.Req.header(c.I)
 	if len(q) < 24 {
-		return fieldErr("icmp6", "", "the solicitation is cut off, so there is no answer to it")
+		c.void = true // cut off: there is no answer to it
+		return nil
 	}
 	r := &c.Out.refs[c.J]
 	h := make([]byte, 32)
@@ -403,7 +413,7 @@ func (p *Packet) error6(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 		// RFC 4861 section 4.5: the quote is an option, and no router passes
 		// a redirect on.
 		quote := p.Data[p.refs[i].Off:p.refs[i].End]
-		quote = quote[:min(len(quote), 1280-40-40-8)]
+		quote = quote[:min(len(quote), 1280-40-40-8)&^7] // whole units, so that no filler is taken for data
 		fields = append(fields, FieldValue{"target", target}, FieldValue{"destination", dst}, FieldValue{"options", Fields{{"redirected", quote}}})
 		ipf := Fields{{"src", o.Src}, {"dst", netip.AddrFrom16([16]byte(h[8:24]))}, {"hopLimit", uint64(255)}}
 		return p.errorPacket(env, out, i, protoIP6, protoICMP6, ipf, fields, 0)
