@@ -51,7 +51,7 @@ type (
 // by recursion.
 const maxPatternDepth = 64
 
-// Matcher is a compiled pattern. It is immutable: any number of goroutines may
+// Matcher is a compiled pattern, made by Compile. It is immutable: any number of goroutines may
 // match with it, as far as its predicates allow.
 type Matcher struct {
 	need  uint64  // folded bits of the protocols without which nothing matches
@@ -87,7 +87,7 @@ func (m *Matcher) Exact() (key []ExactField, values []uint64, whole bool) {
 }
 
 // Requires returns the protocols without which nothing matches, as the bits
-// that Proto.Bit gives and Packet.Has folds.
+// that Proto.Bit gives: a packet can match only if Packet.Present has them all.
 func (m *Matcher) Requires() uint64 { return m.need }
 
 // Bit is the protocol's bit in a mask of protocols. Beyond 64 protocols bits
