@@ -55,6 +55,7 @@ var installs = []struct {
 	{"", (*API).installBuilders}, // named by the registry
 	{"send decodeAs", (*API).installSend},
 	{"on once not any all", (*API).installSubscriptions},
+	{"reply forward route from", (*API).installReactions},
 	{"TimeoutError receiveOne receiveLoop receive select sr1", (*API).installReceive},
 }
 

@@ -139,7 +139,9 @@ func (a *API) looseValue(path string, v goja.Value, depth int) any {
 		if o.ClassName() == "Array" {
 			return a.list(path, o, depth)
 		}
-	case typeView, typeLayer, typeFunction, typeClass, typePromise, typeCombined:
+	case typeCopied:
+		return o.Export().(*copied).Copied
+	case typeView, typeLayer, typeFunction, typeClass, typePromise, typeCombined, typeReaction:
 		a.fail("", "%s: %s is no value of a field", path, a.describe(v))
 	}
 	if o.ClassName() != "Object" {

@@ -41,6 +41,7 @@ type sub struct {
 	raw   func(goja.FunctionCall) goja.Value // a function of the script
 	sends *view                              // a packet that is sent
 	goes  func(v *view)                      // Go code, with a fresh view
+	acts  *reaction                          // a reaction, compiled
 
 	lent bool   // raw provably keeps nothing of the packet: it may have the lent view
 	why  string // or why not
@@ -277,6 +278,10 @@ func (a *API) run(s *sub) {
 		a.begin(s)
 		a.sendView(s.sends, s.link)
 		a.leave()
+	case s.acts != nil:
+		if err := s.acts.act(&a.arrived, a.link, Cause{s.h, a.frame}); err != nil {
+			a.subFailed(s, err)
+		}
 	default:
 		a.begin(s)
 		s.goes(a.arrivedView())
@@ -452,6 +457,9 @@ func (a *API) react(where string, s *sub, v goja.Value) {
 	case typeView:
 		s.sends = o.Export().(*view)
 		return
+	case typeReaction:
+		s.acts = o.Export().(*reaction)
+		return
 	case typeLayer:
 		a.fail("make a packet of it: packet(…)", "%s: a layer is no handler", where)
 	}
@@ -479,6 +487,9 @@ func why(s *sub) string {
 		return "matched in Go; the handler is a function that keeps nothing of the packet"
 	case s.raw != nil:
 		return "matched in Go; the handler is a function that is given a copy: " + s.why
+	}
+	if s.acts != nil {
+		return "matched and answered in Go: " + s.acts.String()
 	}
 	return "a packet, sent without entering JavaScript"
 }

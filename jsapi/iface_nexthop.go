@@ -42,8 +42,9 @@ type neighbour struct {
 
 // waiting is a finished frame that lacks its destination MAC.
 type waiting struct {
-	frame []byte
-	cause Cause
+	frame  []byte
+	cause  Cause
+	routed *packet.Packet // what it was when it came in, of a frame on its way through
 }
 
 // hop is where a packet to one destination goes, as last worked out.
@@ -133,6 +134,12 @@ func (c *neighbours) use(addr netip.Addr) *neighbour {
 // keeps its order, keeps the scenario alive, and is dropped, counted and said
 // on the console when there is no answer to three requests a second apart.
 func (a *API) sendVia(l *link, dst netip.Addr, frame []byte, cause Cause) {
+	a.sendRouted(l, dst, frame, cause, nil)
+}
+
+// sendRouted is sendVia for a frame on its way through. Its sender is told
+// when the next hop does not answer: routed is the packet as it came in.
+func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, routed *packet.Packet) {
 	dst = dst.Unmap().WithZone("")
 	if mac, ok := groupMAC(l, dst); ok {
 		copy(frame, mac[:])
@@ -174,7 +181,11 @@ func (a *API) sendVia(l *link, dst netip.Addr, frame []byte, cause Cause) {
 		c.queued--
 		c.drop(a, l, 1)
 	}
-	n.waiting = append(n.waiting, waiting{append([]byte(nil), frame...), cause})
+	w := waiting{frame: append([]byte(nil), frame...), cause: cause}
+	if routed != nil {
+		w.routed = routed.Clone()
+	}
+	n.waiting = append(n.waiting, w)
 	c.queued++
 	if !n.asking {
 		a.ask(l, n)
@@ -273,10 +284,18 @@ func (a *API) unanswered(l *link, n *neighbour) {
 	lost := len(n.waiting)
 	c.queued -= lost
 	c.dropped += uint64(lost)
+	ours := 0
+	for _, w := range n.waiting {
+		if w.routed != nil {
+			a.hostUnreachable(w.routed, w.cause)
+		} else {
+			ours++
+		}
+	}
 	n.waiting = nil
 	n.known, n.failed = false, true
 	a.answered(l, n)
-	if lost == 0 || n.warned {
+	if ours == 0 || n.warned {
 		return
 	}
 	n.warned = true

@@ -204,7 +204,7 @@ func (a *API) isPart(o *goja.Object) bool {
 
 func (v *view) with(call goja.FunctionCall) goja.Value {
 	// What was not told stays so: a copy of a built packet is worked out when it is sent.
-	q, err := v.finished().With(v.a.changes("with", call.Argument(0)))
+	q, err := v.finished().With(v.a.laid(v.a.changes("with", call.Argument(0)), v.p))
 	if err != nil {
 		v.a.throw(err)
 	}
@@ -215,7 +215,7 @@ func (v *view) reply(call goja.FunctionCall) goja.Value {
 	p := v.finished()
 	r := v.a.ownView(v.link, len(p.Data))
 	r.answer = true
-	if _, err := p.Reply(v.a.env(v.link), v.a.changes("reply", call.Argument(0)), r.p); err != nil {
+	if _, err := p.Reply(v.a.env(v.link), v.a.laid(v.a.changes("reply", call.Argument(0)), p), r.p); err != nil {
 		v.a.throw(err)
 	}
 	o := r.object()
