@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -80,7 +81,8 @@ type loader struct {
 	space string // the entry's esbuild namespace: "file" or embedSpace
 	text  []byte // the entry's, as its author wrote it
 	unit  *unit
-	read  map[string][]byte // esbuild's name of a file -> its text, where it is not on disk as such
+
+	mu sync.Mutex // guards unit.files while esbuild runs
 }
 
 // load bundles and compiles a scenario and reads its options. What is wrong
@@ -90,7 +92,7 @@ func load(cfg Config) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{cfg: cfg, cwd: cwd, space: "file", read: map[string][]byte{}}
+	l := &loader{cfg: cfg, cwd: cwd, space: "file"}
 	l.unit = &unit{name: cfg.Script, embedded: cfg.FS, sources: &sources{
 		read: map[string]func() ([]byte, error){}, lines: map[string][]string{}, shown: map[string]string{},
 	}}
@@ -213,6 +215,14 @@ func (l *loader) setup(b api.PluginBuild) {
 	b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: apiSpace}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
 		text := apiSource()
 		return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+	})
+	b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		if a.Path != l.entry {
+			l.mu.Lock() // esbuild loads files side by side
+			l.unit.files = append(l.unit.files, a.Path)
+			l.mu.Unlock()
+		}
+		return api.OnLoadResult{}, nil // esbuild reads it
 	})
 	b.OnLoad(api.OnLoadOptions{Filter: "^" + regexp.QuoteMeta(l.entry) + "$", Namespace: l.space}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
 		text := l.withPrefix()
@@ -367,9 +377,6 @@ func (l *loader) sourceMap(text []byte) ([]byte, error) {
 		}
 		shown := l.display(space, name)
 		if space == "file" {
-			if l.cfg.Source == nil || i != entry {
-				l.unit.files = append(l.unit.files, name)
-			}
 			if _, have := l.unit.sources.read[shown]; !have {
 				l.unit.sources.read[shown] = func() ([]byte, error) { return os.ReadFile(name) }
 			}

@@ -545,7 +545,9 @@ func (e *Engine) begin() {
 // finish ends the scenario's life on the goroutine that ran it.
 func (e *Engine) finish() {
 	e.ended, e.endedReal = e.clock.Now(), time.Since(e.began)
-	e.vm.close()
+	if e.vm != nil {
+		e.vm.close()
+	}
 	e.inbox.close()
 	for _, a := range e.batches {
 		a.batch.Release()
