@@ -511,8 +511,11 @@ func TestBuiltIsSound(t *testing.T) {
 			add("reply to "+name, r)
 		}
 		if got.FindName("ip", 0) >= 0 || got.FindName("ip6", 0) >= 0 {
-			for _, kind := range []string{"unreachable", "timeExceeded", "parameterProblem", "redirect"} {
-				e, err := got.Error(other, kind, ErrorOptions{MTU: 1280})
+			for _, kind := range []string{"unreachable", "timeExceeded", "packetTooBig", "parameterProblem", "redirect"} {
+				if kind == "redirect" && name == "6 in 4" {
+					continue // tshark gives the quote of a redirect eight bytes of data, too few for IPv6
+				}
+				e, err := got.Error(other, kind, ErrorOptions{})
 				if err != nil {
 					t.Errorf("%s: %s: %v", name, kind, err)
 				}
