@@ -38,7 +38,7 @@ const (
 const (
 	busyMeasure = 128
 	busyWithin  = 512 * time.Microsecond
-	nap         = 50 * time.Microsecond
+	nap         = 250 * time.Microsecond
 )
 
 // liveLink is a live interface.
