@@ -19,8 +19,10 @@ const (
 // Config says what to run and on what. The zero value with a Script is good: the
 // scenario runs in real time on one wire of its own.
 //
-// An engine does not touch process-wide settings. A program that runs scenarios
-// under load does well to call debug.SetGCPercent(400).
+// An engine leaves the settings of the process alone. A program that runs
+// scenarios under load does well to call debug.SetGCPercent(400), and one whose
+// virtual runs shall be the same everywhere sets time.Local to time.UTC first:
+// the local time that Date shows is the process's.
 type Config struct {
 	// Script is the scenario's path, as messages shall show it.
 	Script string
@@ -55,7 +57,8 @@ type Config struct {
 	Number int
 
 	// Log receives what the script writes to its console, and what the engine
-	// has to say. It is called from the loop; nil discards.
+	// has to say. It is called from the loop, so by several engines at once
+	// when several run; nil discards.
 	Log func(Entry)
 	// Recorder, when not nil, records the frames of every link.
 	Recorder *netio.Recorder

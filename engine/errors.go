@@ -287,22 +287,23 @@ func quoted(v goja.Value) (text string) {
 	return v.String()
 }
 
-// faultAt is the place in a Go stack trace that a panic came from, for reports.
+// faultAt is the place in a Go stack trace that a panic came from, for reports:
+// below the oldest panic, for goja passes on what it catches by a new one.
 func faultAt(stack []byte) string {
 	lines := strings.Split(string(stack), "\n")
+	place := "an unknown place"
 	for i, line := range lines {
-		if strings.HasPrefix(line, "panic(") {
-			for j := i + 3; j < len(lines); j += 2 {
-				at := strings.TrimSpace(lines[j])
-				at, _, _ = strings.Cut(at, " +0x")
-				if k := strings.LastIndexByte(at, '/'); k >= 0 {
-					at = at[k+1:]
-				}
-				if strings.Contains(at, ".go:") {
-					return at
-				}
+		if !strings.HasPrefix(line, "panic(") {
+			continue
+		}
+		for j := i + 2; j+1 < len(lines); j += 2 {
+			if strings.HasPrefix(lines[j], "runtime.") || strings.HasPrefix(lines[j], "panic(") {
+				continue
 			}
+			at, _, _ := strings.Cut(strings.TrimSpace(lines[j+1]), " +0x")
+			place = at[strings.LastIndexByte(at, '/')+1:]
+			break
 		}
 	}
-	return "an unknown place"
+	return place
 }

@@ -394,3 +394,71 @@ func TestSummaryWhileRunning(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestFault: a panic of Go code becomes an error with a clear text.
+func TestFault(t *testing.T) {
+	for name, text := range map[string]string{
+		"top level": `console.log('x')`,
+		"timer":     `setTimeout(() => console.log('x'), 1)`,
+		"await":     `await sleep(1); console.log('x')`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := runText(t, text, func(c *Config) {
+				c.Log = func(Entry) { var none map[string]int; none["x"] = 1 }
+			})
+			s := asScriptError(t, err)
+			if s.Kind != KindInternal || !strings.Contains(s.Hint, "life_test.go:") || strings.Contains(s.Pretty(), "goroutine") {
+				t.Errorf("error %s", s.Pretty())
+			}
+		})
+	}
+}
+
+// TestFlood: what a script cannot take in time is dropped and counted, and
+// nothing else is lost, while several goroutines send, and the run is stopped
+// in the middle of it.
+func TestFlood(t *testing.T) {
+	wires := netio.NewWires()
+	l := &logger{said: make(chan struct{}, 10)}
+	e, err := New(Config{Wires: wires, QueueFrames: 300, Log: l.log, Source: []byte(`
+		let n = 0;
+		on({ eth: { type: 0x88b5 } }, () => { if (++n == 2000) console.log('enough') });
+		function onStop() { console.log(n) }`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	quit := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 3 {
+		port := wires.Port("wire", "sender")
+		frames := make([][]byte, 100)
+		for i := range frames {
+			frames[i] = append([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 99, 0x88, 0xb5}, make([]byte, 50)...)
+		}
+		wait.Go(func() {
+			defer port.Close()
+			for {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				if _, err := port.Send(frames); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wait.Go(func() { <-l.said; cancel() })
+	if err := e.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	close(quit)
+	wait.Wait()
+	s := e.Summary().Interfaces[0].Stats
+	if s.Received < 2000 || s.Received+s.DroppedQueue < s.Received {
+		t.Errorf("%+v", s)
+	}
+}
