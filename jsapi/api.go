@@ -3,6 +3,7 @@ package jsapi
 import (
 	"errors"
 	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -124,6 +125,16 @@ func (a *API) function(name string, f func(goja.FunctionCall) goja.Value) *goja.
 	o := a.rt.ToValue(f).(*goja.Object)
 	_ = o.DefineDataProperty("name", a.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	return o
+}
+
+// position is where script code called into the API: " at hello.js:3".
+func (a *API) position() string {
+	for _, f := range a.rt.CaptureCallStack(8, nil) {
+		if p := f.Position(); p.Line > 0 && !strings.HasPrefix(p.Filename, "umpa") {
+			return fmt.Sprintf(" at %s:%d", path.Base(p.Filename), p.Line)
+		}
+	}
+	return ""
 }
 
 // handler makes the entry by which a callback is named and counted.

@@ -429,7 +429,7 @@ func (a *API) on(where string, call goja.FunctionCall, count int) goja.Value {
 		s.final = x.ToBoolean()
 	}
 	a.react(where, s, call.Argument(1))
-	s.h = a.handler(where + "(" + m.name + ")")
+	s.h = a.handler(where + "(" + m.name + ")" + a.position())
 	if s.raw == nil {
 		s.h.Lane = "go"
 	}
@@ -491,7 +491,7 @@ func why(s *sub) string {
 	if s.acts != nil {
 		return "matched and answered in Go: " + s.acts.String()
 	}
-	return "a packet, sent without entering JavaScript"
+	return "matched and done in Go"
 }
 
 // subscription is the script's hold on s.

@@ -89,7 +89,7 @@ func TestSent(t *testing.T) {
 			for _, f := range s.host.sent {
 				who := "-"
 				if f.cause.Handler != nil {
-					who = f.cause.Handler.Name
+					who = strings.TrimSuffix(f.cause.Handler.Name, " at test.js:1")
 				}
 				v := s.api.copyView(s.decoded(f.data), -1)
 				_ = s.rt.Set("x", v.object())

@@ -275,7 +275,7 @@ func (s *scene) failures() string {
 	for _, f := range s.host.fails {
 		who := "?"
 		if f.who != nil {
-			who = f.who.Name
+			who = strings.TrimSuffix(f.who.Name, " at test.js:1")
 		}
 		list = append(list, who+": "+errText(f.err))
 	}

@@ -117,7 +117,7 @@ func (a *API) receiveLoop(call goja.FunctionCall) goja.Value {
 	if x := opt["count"]; x != nil {
 		count = a.number("receiveLoop: count", x, 1, 1<<52)
 	}
-	inner := &sub{a: a, match: m, h: a.handler("receiveLoop(" + m.name + ")")}
+	inner := &sub{a: a, match: m, h: a.handler("receiveLoop(" + m.name + ")" + a.position())}
 	a.react("receiveLoop", inner, call.Argument(1))
 	d := a.promise()
 	n := int64(0)
@@ -129,12 +129,17 @@ func (a *API) receiveLoop(call goja.FunctionCall) goja.Value {
 		if last {
 			w.end()
 		}
-		if inner.raw != nil {
+		switch {
+		case inner.acts != nil:
+			if err := inner.acts.act(&a.arrived, a.link, Cause{inner.h, a.frame}); err != nil {
+				a.throw(err)
+			}
+		case inner.raw != nil:
 			x := inner.raw(goja.FunctionCall{This: goja.Undefined(), Arguments: []goja.Value{v.object()}})
 			if o, ok := x.(*goja.Object); ok {
 				a.returned(inner, v, o)
 			}
-		} else {
+		default:
 			a.sendView(inner.sends, -1)
 		}
 		if last {
@@ -282,6 +287,11 @@ func (a *API) selectBranch(call goja.FunctionCall) goja.Value {
 		if b.does != nil {
 			b.does.h.Hits++
 			switch {
+			case b.does.acts != nil:
+				if err := b.does.acts.act(&a.arrived, a.link, Cause{b.does.h, a.frame}); err != nil {
+					d.Reject(err)
+					return
+				}
 			case b.does.raw != nil:
 				var x goja.Value
 				ex := a.rt.Try(func() {
