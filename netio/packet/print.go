@@ -166,6 +166,7 @@ func (p *Packet) Errors() []string {
 					report("header cut off: %d of %d bytes", len(h), n)
 				}
 				whole = false
+				continue
 			case n < proto.minBytes && proto.Check == nil:
 				report("%s tells a header of %d bytes, the least is %d", proto.Header.Field, n, proto.minBytes)
 			}

@@ -563,7 +563,11 @@ func readName(msg []byte, off int, make bool) (string, int, error) {
 
 // splitName takes a name apart into labels, undoing escapes.
 func splitName(name string) ([][]byte, error) {
-	name = strings.TrimSuffix(name, ".")
+	if bare, ok := strings.CutSuffix(name, "."); ok {
+		if n := len(bare) - len(strings.TrimRight(bare, "\\")); n%2 == 0 { // the dot is not escaped
+			name = bare
+		}
+	}
 	if name == "" {
 		return nil, nil
 	}

@@ -196,12 +196,13 @@ type Field struct {
 	Own     Own
 	Hidden  bool // not shown, not in JSON: reserved bits, cookies; may still be told
 
-	proto  *Proto
-	index  int
-	bits   int      // width(), once compiled
-	bitOff int      // from the start of the header, -1 when it depends on earlier fields
-	steers bool     // another row's place, size or presence depends on it
-	ld     loadRule // for fixed numbers
+	proto   *Proto
+	index   int
+	bits    int      // width(), once compiled
+	bitOff  int      // from the start of the header, -1 when it depends on earlier fields
+	steers  bool     // another row's place, size or presence depends on it
+	decides bool     // another row's presence depends on it, were it only when building
+	ld      loadRule // for fixed numbers
 }
 
 // TLV describes a set of options, each a type, a length and data.
@@ -601,6 +602,7 @@ func (p *Proto) steer(f *Field, dep string) error {
 	if f.At == 0 || !f.Scalar() {
 		d.steers = true
 	}
+	d.decides = true
 	return nil
 }
 

@@ -173,7 +173,7 @@ func (w *writer) field(f *Field, sc *scope, v Value) (items int, err error) {
 			}
 		}
 		w.put(n, f.Bits, f.LE)
-		if f.steers {
+		if f.steers || f.decides {
 			sc.put(f, n)
 		}
 		return 0, nil
