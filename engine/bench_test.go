@@ -81,6 +81,57 @@ func BenchmarkTurn(b *testing.B) {
 	})
 }
 
+// BenchmarkEcho is a frame in on a wire, a pattern, a reaction that sends the
+// reply, and the frame out: in JavaScript, and as a value.
+func BenchmarkEcho(b *testing.B) {
+	ping := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 99, 8, 0,
+		0x45, 0, 0, 36, 0, 1, 0, 0, 64, 1, 0x66, 0x62, 10, 0, 0, 99, 10, 0, 0, 1,
+		8, 0, 0xf7, 0xfd, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+	for name, text := range map[string]string{
+		"lane=js": `on({ icmp: { type: 8 } }, (pkt) => { if (pkt.ip.ttl > 1 && pkt.icmp.id == 1 && pkt.icmp.seq == 1) send(pkt.reply()) })`,
+		"lane=go": `on({ icmp: { type: 8 } }, reply())`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			wires := netio.NewWires()
+			e := benchEngine(b, text, func(c *Config) { c.Wires = wires })
+			peer := wires.Port("wire", "peer")
+			defer peer.Close()
+			var got int
+			if err := peer.Start(counter{&got}); err != nil {
+				b.Fatal(err)
+			}
+			frames := make([][]byte, 64)
+			for i := range frames {
+				frames[i] = ping
+			}
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := peer.Send(frames); err != nil {
+					b.Fatal(err)
+				}
+				e.turn()
+				n += len(frames)
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "frames/s")
+			if got != n {
+				b.Fatalf("%d answers to %d", got, n)
+			}
+		})
+	}
+}
+
+// counter is a sink that counts.
+type counter struct{ n *int }
+
+func (c counter) Deliver(_ netio.Link, b *netio.Batch, _ bool) bool {
+	*c.n += len(b.Frames)
+	b.Release()
+	return true
+}
+func (counter) LinkState(netio.Link, bool) {}
+func (counter) LinkEnd(netio.Link, error)  {}
+
 // BenchmarkVirtualTimer is one event of setInterval in virtual time: the jump of
 // the clock, the turn, and the callback.
 func BenchmarkVirtualTimer(b *testing.B) {

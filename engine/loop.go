@@ -443,11 +443,14 @@ func (e *Engine) deliver(now time.Duration) {
 	e.frames = e.frames[:0]
 	for _, a := range e.batches {
 		l := e.links[a.link]
+		recorded := e.cfg.Recorder != nil
 		for i := range a.batch.Frames {
 			f := &a.batch.Frames[i]
 			e.number++
 			e.frames = append(e.frames, jsapi.Frame{Link: a.link, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
-			e.record(l, f)
+			if recorded {
+				e.record(l, f)
+			}
 		}
 	}
 	if len(e.frames) > 0 {
