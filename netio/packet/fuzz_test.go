@@ -216,6 +216,9 @@ func checkRebuilt(t *testing.T, data []byte, first *Proto) {
 		if err := q.Finish(nil); err != nil {
 			continue // longer than its length can tell: more options than fit once they are aligned
 		}
+		if proto == protoDNS && unreadable(told) && !bytes.Equal(q.Data, p.header(i)) {
+			continue // its compression pointers may lead somewhere, now that it moved
+		}
 		var got Packet
 		reg.Decode(&got, q.Data, proto)
 		var read Fields
@@ -227,4 +230,20 @@ func checkRebuilt(t *testing.T, data []byte, first *Proto) {
 			t.Fatalf("%s: built again it reads differently (-first +again)\n%s\n%x\n%x", proto.Name, diff, p.header(i), q.Data)
 		}
 	}
+}
+
+// unreadable reports whether a DNS message has a record whose data does not
+// read as its type has it, so that it is bytes.
+func unreadable(message Fields) bool {
+	for _, section := range []string{"answers", "authorities", "additionals"} {
+		list, _ := message.Get(section).([]any)
+		for _, x := range list {
+			rr := x.(Fields)
+			typ, _ := rr.Get("type").(uint64)
+			if _, ok := rr.Get("data").([]byte); ok && dnsData[typ] != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
