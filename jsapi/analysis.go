@@ -13,6 +13,22 @@ import (
 type analysis struct {
 	source goja.Callable // Function.prototype.toString as it was before any script
 	opt    escape.Options
+	script *escape.Script // the names of the whole script, where it is known
+}
+
+// Source tells the text of the script that is about to run, as the runtime
+// gets it: one script with everything in it. It is needed to know which
+// globals the script shadows; without it, handlers run no less right, only
+// slower.
+func (a *API) Source(text string) {
+	a.script, _ = escape.ReadScript(text) // a syntax error is the runtime's to report
+}
+
+// proof is what is known of a handler.
+type proof struct {
+	stays   bool   // it keeps nothing of the packet that it is called with
+	why     string // or why that is not known
+	replies bool   // and the answers it makes are sent at once, or returned
 }
 
 func (a *API) initAnalysis() {
@@ -21,18 +37,24 @@ func (a *API) initAnalysis() {
 	a.opt = escape.Options{Members: a.memberKind, Scalars: a.scalar, Parts: a.isList}
 }
 
-// stays reports whether a handler provably keeps nothing of the packet that it
-// is called with, or else why that is not known.
-func (a *API) stays(f *goja.Object) (ok bool, why string) {
+// prove analyses a handler's source.
+func (a *API) prove(f *goja.Object) (p proof) {
+	p.why = "its source is not known"
 	if a.source == nil {
-		return false, "its source is not known"
+		return p
 	}
-	src, err := a.source(f)
+	v, err := a.source(f)
 	if err != nil {
-		return false, "its source is not known"
+		return p
 	}
-	v := escape.Analyse(src.String(), a.opt)
-	return v.Stays, v.Reason
+	src := v.String()
+	verdict := escape.Analyse(src, a.opt)
+	p.stays, p.why = verdict.Stays, verdict.Reason
+	if p.stays {
+		// The global itself cannot be replaced: see installSend.
+		p.replies = repliesLeave(src, a.script != nil && !a.script.Declares("send"))
+	}
+	return p
 }
 
 // memberKind says what reading or calling a member of a packet may let out.

@@ -20,6 +20,7 @@ func benchScene(b *testing.B, src string) (*API, *quiet, *goja.Runtime) {
 	rt := goja.New()
 	h := &quiet{fake: newFake()}
 	a := New(rt, h)
+	a.Source(src)
 	if _, err := rt.RunString("'use strict';" + src); err != nil {
 		b.Fatal(err)
 	}
@@ -32,6 +33,9 @@ func benchScene(b *testing.B, src string) (*API, *quiet, *goja.Runtime) {
 func BenchmarkDeliver(b *testing.B) {
 	for _, bm := range []struct{ name, src string }{
 		{"handler=reply", `on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(pkt.reply()) })`},
+		{"handler=reply,returned", `on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) return pkt.reply() })`},
+		{"handler=reply,variable", `on({icmp: {type: 'echoRequest'}}, pkt => { const r = pkt.reply(); if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(r) })`},
+		{"reaction", `on({icmp: {type: 'echoRequest'}}, reply())`},
 		{"handler=reply,kept", `let kept; on({icmp: {type: 'echoRequest'}}, pkt => { kept = pkt; if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(pkt.reply()) })`},
 		{"handler=count", `let n = 0; on({icmp: {type: 'echoRequest'}}, pkt => { n++ })`},
 		{"handler=read3", `let n = 0; on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) n++ })`},

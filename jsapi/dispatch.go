@@ -43,9 +43,8 @@ type sub struct {
 	goes  func(v *view)                      // Go code, with a fresh view
 	acts  *reaction                          // a reaction, compiled
 
-	lent bool   // raw provably keeps nothing of the packet: it may have the lent view
-	why  string // or why not
-	end  func() // called when it ended by itself or was cancelled; may be nil
+	proof        // of raw
+	end   func() // called when it ended by itself or was cancelled; may be nil
 }
 
 // cursor is where a delivery stands, so that it can go on after an exception
@@ -89,6 +88,9 @@ func (a *API) drop() {
 	a.view, a.frame = nil, 0
 	if a.lent != nil && a.lent.p != nil {
 		a.lent.takeBack()
+	}
+	if a.spare != nil {
+		a.spare.p = nil
 	}
 }
 
@@ -213,6 +215,7 @@ func (a *API) begin(s *sub) {
 }
 
 func (a *API) leave() {
+	a.reuse = false
 	if a.running > 0 {
 		a.running--
 		a.host.Watch().Leave()
@@ -256,13 +259,14 @@ func (a *API) run(s *sub) {
 	switch {
 	case s.raw != nil:
 		v := a.view // where there is a fresh one, all get that one: it is the same packet
-		lent := s.lent && v == nil
+		lent := s.stays && v == nil
 		if lent {
 			v = a.lend(&a.arrived, a.link)
 		} else {
 			v = a.arrivedView()
 		}
 		a.begin(s)
+		a.reuse = s.replies
 		a.args[0] = v.object()
 		x := s.raw(goja.FunctionCall{This: goja.Undefined(), Arguments: a.args[:]})
 		if x != nil && !goja.IsUndefined(x) {
@@ -294,7 +298,7 @@ func (a *API) run(s *sub) {
 func (a *API) returned(s *sub, received *view, o *goja.Object) {
 	if v := a.viewOf(o); v != nil {
 		if v == received {
-			a.fail("forward() or pkt.with({}) says it is meant", "%s returned the packet it received", s.h.Name)
+			a.fail("forward() or pkt.with({}) says it is meant", "the handler returned the packet it received")
 		}
 		a.sendView(v, -1)
 		return
@@ -310,7 +314,7 @@ func (a *API) returned(s *sub, received *view, o *goja.Object) {
 		}
 		for _, v := range a.gather(s.h.Name, []goja.Value{o}) {
 			if v == received {
-				a.fail("forward() or pkt.with({}) says it is meant", "%s returned the packet it received", s.h.Name)
+				a.fail("forward() or pkt.with({}) says it is meant", "the handler returned the packet it received")
 			}
 			a.sendView(v, -1)
 		}
@@ -451,7 +455,7 @@ func (a *API) react(where string, s *sub, v goja.Value) {
 				a.fail("call it: "+p.Name+"(), or (pkt) => …", "%s: the builder %s is no handler", where, p.Name)
 			}
 			s.raw = raw
-			s.lent, s.why = a.stays(o)
+			s.proof = a.prove(o)
 			return
 		}
 	case typeView:
@@ -483,7 +487,7 @@ func why(s *sub) string {
 		return "the match is a function"
 	case !s.match.goes:
 		return "the pattern has a function in it"
-	case s.raw != nil && s.lent:
+	case s.raw != nil && s.stays:
 		return "matched in Go; the handler is a function that keeps nothing of the packet"
 	case s.raw != nil:
 		return "matched in Go; the handler is a function that is given a copy: " + s.why

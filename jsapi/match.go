@@ -99,7 +99,7 @@ func (a *API) match(where string, v goja.Value) *match {
 		m := &match{name: "function"}
 		if raw, ok := o.Export().(func(goja.FunctionCall) goja.Value); ok {
 			m.rawPred = raw
-			m.lent, _ = a.stays(o)
+			m.lent = a.prove(o).stays
 		} else {
 			m.rawPred = func(c goja.FunctionCall) goja.Value {
 				x, err := f(c.This, c.Arguments...)

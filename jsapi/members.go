@@ -213,8 +213,19 @@ func (v *view) with(call goja.FunctionCall) goja.Value {
 
 func (v *view) reply(call goja.FunctionCall) goja.Value {
 	p := v.finished()
-	r := v.a.ownView(v.link, len(p.Data))
-	r.answer = true
+	// Only of the lent packet: others may be answered by functions that the
+	// handler calls, of which nothing is known.
+	reuse := v.a.reuse && v.pool != nil
+	r := v.a.spare
+	if reuse && r != nil {
+		r.link, r.p = v.link, &r.own
+	} else {
+		r = v.a.ownView(v.link, len(p.Data))
+		r.answer = true
+		if reuse {
+			v.a.spare = r
+		}
+	}
 	if _, err := p.Reply(v.a.env(v.link), v.a.laid(v.a.changes("reply", call.Argument(0)), p), r.p); err != nil {
 		v.a.throw(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *API) installSend() {
-	a.global("send", a.function("send", func(call goja.FunctionCall) goja.Value {
+	send := a.function("send", func(call goja.FunctionCall) goja.Value {
 		args := call.Arguments
 		if len(args) == 1 { // send(pkt.reply()): what matters most
 			if v := a.viewOf(args[0]); v != nil {
@@ -32,7 +32,10 @@ func (a *API) installSend() {
 			a.sendView(v, link)
 		}
 		return goja.Undefined()
-	}))
+	})
+	a.global("send", send)
+	// It cannot be replaced, so that a handler's send(…) is known to be this one.
+	_ = a.rt.GlobalObject().DefineDataProperty("send", send, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 	a.global("decodeAs", a.function("decodeAs", func(call goja.FunctionCall) goja.Value {
 		o, ok := call.Argument(0).(*goja.Object)
 		if !ok || o.ClassName() != "Object" {

@@ -19,7 +19,9 @@ type views struct {
 	linkFirst     []*packet.Proto // outermost protocol of an interface's frames
 	last          *view           // the view whose member was read last: mostly the one a native is called with
 
-	lent *view // the view that is re-pointed from packet to packet
+	lent  *view // the view that is re-pointed from packet to packet
+	spare *view // the answer that is built again and again
+	reuse bool  // the handler that runs provably sends each answer at once, or returns it
 }
 
 // view is a packet in the script: an object whose properties are read from the
