@@ -65,6 +65,13 @@ func init() {
 // installMisc sets what belongs to no other file: address, and what a script
 // expects of any JavaScript.
 func (a *API) installMisc() {
+	module := a.rt.NewObject()
+	urls := a.rt.NewObject()
+	_ = module.Set("exports", urls)
+	url.Require(a.rt, module)
+	a.global("URL", urls.Get("URL"))
+	a.global("URLSearchParams", urls.Get("URLSearchParams"))
+
 	f, err := a.rt.RunProgram(polyfills())
 	if err != nil {
 		panic(err)
@@ -91,13 +98,6 @@ func (a *API) installMisc() {
 		return a.clone(a, "structuredClone: value", call.Argument(0))
 	}))
 	a.installText()
-
-	module := a.rt.NewObject()
-	urls := a.rt.NewObject()
-	_ = module.Set("exports", urls)
-	url.Require(a.rt, module)
-	a.global("URL", urls.Get("URL"))
-	a.global("URLSearchParams", urls.Get("URLSearchParams"))
 
 	a.installCrypto()
 }
