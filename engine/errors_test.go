@@ -100,6 +100,11 @@ main.js:1:10: 'umpa' does not export "sleeep"
 hint: did you mean 'sleep'?`},
 		{"regular expression goja cannot do", map[string]string{"main.js": "const a = 1;\nconst r = /a(/;\nconsole.log(r);\n"}, `
 main.js:2:11: `},
+		{"a flag goja does not know", map[string]string{"main.js": "import './x.js'", "x.js": "\n\nconsole.log(/a/d.test('a'));\n"}, `
+x.js:3:13: `},
+		{"no UTF-8", map[string]string{"main.js": "\nlet s = '\xff';\n"}, `
+main.js:2:10: byte 0xff is no UTF-8
+hint: save the file as UTF-8`},
 		{"non-ASCII line", map[string]string{"main.js": "const s = 'äöü😀'; throw new Error(s);\n"}, `
 main.js:1:26: äöü😀
   const s = 'äöü😀'; throw new Error(s);
@@ -139,6 +144,8 @@ main.ts:3:3: options: there is no 'onEror'
   onEror: 'stop',
   ^
 hint: did you mean 'onError'?`},
+		{"filter", map[string]string{"main.ts": "export const options: Options = {\n  filter: 'icmp or nonsense here',\n};\n"}, `
+main.ts:2:3: options: filter: `},
 		{"address in the options", map[string]string{"main.js": "const options = { interfaces: { lan: { ip: '10.0.0.256/24' } } };\n"}, `
 main.js:1:40: options: lan.ip: '10.0.0.256/24' is not an IPv4 address with its prefix length`},
 	}

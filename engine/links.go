@@ -119,6 +119,12 @@ func (e *Engine) openLinks() error {
 		if opened == nil {
 			var err error
 			opened, err = netio.Open(p.Spec, netio.Config{Name: p.Name, Wires: e.cfg.Wires, Filter: e.unit.options.filter, Promiscuous: true})
+			if errors.Is(err, netio.ErrFilter) && e.unit.options.filterAt != nil {
+				mistake := e.unit.options.filterAt
+				mistake.Message += err.Error()
+				mistake.cause = err
+				return &LoadError{[]*ScriptError{mistake}}
+			}
 			if err != nil {
 				return err
 			}

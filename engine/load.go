@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 	"github.com/evanw/esbuild/pkg/api"
+	"github.com/go-sourcemap/sourcemap"
 
 	"github.com/umpa-run/umpa-run/jsapi"
 	"github.com/umpa-run/umpa-run/netio/packet"
@@ -153,10 +155,28 @@ func (l *loader) find() (err error) {
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", cfg.Script, err)
 	}
+	if at := invalidUTF8(l.text); at >= 0 {
+		before := string(l.text[:at])
+		return &LoadError{[]*ScriptError{{File: l.unit.name, Kind: KindSyntax,
+			Line: 1 + strings.Count(before, "\n"), Column: utf16Column(before[strings.LastIndexByte(before, '\n')+1:], at),
+			Message: fmt.Sprintf("byte %#02x is no UTF-8", l.text[at]), Hint: "save the file as UTF-8"}}}
+	}
 	l.unit.dir = l.dir
 	text := l.text
 	l.unit.sources.read[l.unit.name] = func() ([]byte, error) { return text, nil }
 	return nil
+}
+
+// invalidUTF8 is where text stops being UTF-8, or -1.
+func invalidUTF8(text []byte) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n <= 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
 }
 
 func (l *loader) options() api.BuildOptions {
@@ -322,11 +342,11 @@ func (l *loader) compile(result api.BuildResult) error {
 	text := string(code) + "//# sourceMappingURL=scenario.map\n"
 	tree, err := parser.ParseFile(nil, bundleFile, text, 0, parser.WithSourceMapLoader(func(string) ([]byte, error) { return mapped, nil }))
 	if err != nil {
-		return l.syntaxError(err)
+		return l.syntaxError(err, mapped)
 	}
 	l.unit.program, err = goja.CompileAST(tree, true)
 	if err != nil {
-		return l.syntaxError(err)
+		return l.syntaxError(err, nil)
 	}
 	return l.readOptions(tree)
 }
@@ -576,9 +596,22 @@ func utf16Column(line string, offset int) int {
 }
 
 // syntaxError makes a LoadError of what goja does not compile: what esbuild let
-// pass, such as a regular expression that goja has no flag for.
-func (l *loader) syntaxError(err error) error {
+// pass, such as a regular expression that goja has no flag for. With a source
+// map the places are those of the bundle: goja's parser takes the map only in
+// the end.
+func (l *loader) syntaxError(err error, mapped []byte) error {
+	var bundle *sourcemap.Consumer
+	if mapped != nil {
+		bundle, _ = sourcemap.Parse(bundleFile, mapped) // it was made by us
+	}
 	add := func(e *LoadError, p file.Position, msg string) {
+		if bundle != nil {
+			if source, _, line, column, ok := bundle.Source(p.Line, p.Column); ok {
+				p = file.Position{Filename: gojaName(source), Line: line, Column: column}
+			} else {
+				p = file.Position{Filename: gojaName(filepath.ToSlash(l.unit.name))}
+			}
+		}
 		s := &ScriptError{Kind: KindSyntax, Message: lowerFirst(strings.TrimPrefix(msg, "SyntaxError: "))}
 		s.File, s.Line, s.Column = l.unit.sources.place(p)
 		s.SourceLine = l.unit.sources.line(s.File, s.Line)

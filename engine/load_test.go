@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -248,5 +249,28 @@ func FuzzMoveMappings(f *testing.F) {
 	f.Add("AAAA,CAACA;;AADA;", 0)
 	f.Fuzz(func(t *testing.T, text string, entry int) {
 		_, _ = moveMappings(text, entry) // never panics
+	})
+}
+
+// FuzzOptions: whatever stands there, it is read or refused with a place.
+func FuzzOptions(f *testing.F) {
+	for _, s := range []string{`{ interfaces: ['a', 'b'] }`, `{ interfaces: { a: { ip: args[0] } }, workers: 2 }`, "{ filter: `x${env.A}` }",
+		`{ ...env, callbackTimeout: '1s' }`, `null`, `[1]`, `{ onError: -1 }`, `{ interfaces: { a: { answer: ['arp'] } } }`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := load(Config{Script: "x.js", Source: []byte("export const options = " + text), Args: []string{"10.0.0.1/24"}})
+		var l *LoadError
+		if err != nil && !errors.As(err, &l) {
+			t.Fatalf("%T: %v", err, err)
+		}
+		if l != nil {
+			for _, e := range l.Errors {
+				if e.Message == "" || e.Line > 1+strings.Count(text, "\n")+strings.Count(text, "\r")+strings.Count(text, "\u2028")+strings.Count(text, "\u2029") {
+					t.Fatalf("%+v", e)
+				}
+				_ = e.Pretty()
+			}
+		}
 	})
 }

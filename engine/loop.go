@@ -50,7 +50,7 @@ type Engine struct {
 
 	// Owned by the loop.
 	vm         *vm
-	timers     timers.Queue[timer]
+	timers     timers.Queue[func()]
 	immediates []func()
 	current    []func() // the immediates of this turn; kept for its memory
 	later, due []func() // posts of the loop to itself: for the next turn, of this one
@@ -85,12 +85,6 @@ const (
 	stateStopping
 	stateEnded
 )
-
-// timer is a pending timer of one runtime.
-type timer struct {
-	vm *vm
-	f  func()
-}
 
 // New loads a scenario, compiles it and opens its interfaces. A scenario that
 // does not load is a [*LoadError]; a file that is missing wraps
@@ -419,12 +413,12 @@ func (e *Engine) turn() {
 	}
 	mark := e.timers.Mark()
 	for !e.over() {
-		t, _, ok := e.timers.PopDue(horizon, mark)
+		f, _, ok := e.timers.PopDue(horizon, mark)
 		if !ok {
 			break
 		}
 		e.fired++
-		t.f()
+		f()
 	}
 	if !e.over() {
 		e.deliver(now)

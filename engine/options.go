@@ -23,6 +23,7 @@ import (
 type options struct {
 	interfaces      []wanted
 	filter          string
+	filterAt        *ScriptError  // the place of filter, should it not be one
 	callbackTimeout time.Duration // 0: not told
 	quarantine      bool
 	workers         int
@@ -51,11 +52,14 @@ func (l *loader) readOptions(tree *ast.Program) error {
 	if value == nil {
 		return nil
 	}
-	mistake := func(n ast.Node, hint, format string, args ...any) error {
+	at := func(n ast.Node, hint, format string, args ...any) *ScriptError {
 		e := &ScriptError{Kind: KindOptions, Message: "options: " + fmt.Sprintf(format, args...), Hint: hint}
 		e.File, e.Line, e.Column = l.position(tree, n)
 		e.SourceLine = l.unit.sources.line(e.File, e.Line)
-		return &LoadError{[]*ScriptError{e}}
+		return e
+	}
+	mistake := func(n ast.Node, hint, format string, args ...any) error {
+		return &LoadError{[]*ScriptError{at(n, hint, format, args...)}}
 	}
 	if bad := notStatic(value); bad != nil {
 		return mistake(bad, optionsHint, "this cannot be known before the script runs")
@@ -82,6 +86,10 @@ func (l *loader) readOptions(tree *ast.Program) error {
 	}
 	if problem != nil {
 		return mistake(problem.node(value), problem.hint, "%s", problem.message)
+	}
+	if l.unit.options.filter != "" {
+		member := optionProblem{path: []string{"filter"}}
+		l.unit.options.filterAt = at(member.node(value), "the language is that of pcap-filter(7): 'icmp or arp'", "filter: ")
 	}
 	return nil
 }
