@@ -17,6 +17,7 @@ var protoARP = Register(&Proto{
 		{Name: "tpa", Kind: IPv4, Doc: "target's protocol address", RFC: "RFC 826, Packet format"},
 	},
 	Over: []Bind{{Space: "eth", Value: 0x0806}},
+	Bare: true,
 	Reply: func(c *ReplyContext) error {
 		h, q := c.Out.header(c.J), c.Req.header(c.I)
 		if q[7] == 1 || q[7] == 3 || q[7] == 8 {

@@ -452,6 +452,24 @@ errors
 	}
 }
 
+// TestPadding: what the link adds is no payload.
+func TestPadding(t *testing.T) {
+	for _, name := range []string{"arp request", "udp empty", "vlan"} {
+		frame := buildParts(t, constructions()[name]...).Data
+		padded := append(bytes.Clone(frame), make([]byte, 60-len(frame))...)
+		var bare, p Packet
+		Builtin().Decode(&bare, frame, protoEth)
+		Builtin().Decode(&p, padded, protoEth)
+		if !bytes.Equal(p.Payload(), bare.Payload()) || len(p.Errors()) > 0 {
+			t.Errorf("%s: payload %x, errors %q", name, p.Payload(), p.Errors())
+		}
+		again, err := FromObject(Builtin(), p.Object(""))
+		if err != nil || !bytes.Equal(again.Data, padded) {
+			t.Errorf("%s: %v, from its object came %x", name, err, again.Data)
+		}
+	}
+}
+
 // TestObject: toJSON has the names and forms of the scripting contract.
 func TestObject(t *testing.T) {
 	p := arrived(t, buildParts(t, part{"eth", Fields{{"dst", "02:00:00:00:00:02"}}}, part{"ip", Fields{{"dst", "192.0.2.2"}, {"ttl", 1}}}, part{"udp", Fields{{"dport", 2000}}}, textPart("hi")))

@@ -109,6 +109,9 @@ func (p *Packet) walk(proto *Proto, off, end int) {
 				stop = off + n
 			}
 		}
+		if proto.Bare {
+			stop = off + hdr
+		}
 		p.refs = append(p.refs, Ref{Proto: proto, Off: int32(off), Hdr: int32(hdr), End: int32(stop), told: allTold})
 		p.have |= proto.bit
 		if hdr < proto.minBytes || proto.Greedy || proto.Next == nil {

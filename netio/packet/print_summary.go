@@ -47,7 +47,10 @@ func (p *Packet) summary(quoted bool) string {
 		builtIn := builtin.byName[proto.Name] == proto
 		switch hook := summaries[proto.Name]; {
 		case len(p.header(i)) < proto.minBytes:
-			b = append(b, proto.Name+" (cut off)"...)
+			b = append(b, proto.Name...)
+			if !p.cut() { // of a quote it is only natural
+				b = append(b, " (cut off)"...)
+			}
 		case proto.Summary != nil:
 			b = proto.Summary(p, i, b)
 		case hook != nil && builtIn:
@@ -379,7 +382,11 @@ func summaryDNS(p *Packet, i int, b []byte) []byte {
 		b = append(b, " "+dnsTypeName(typ)+" "+dnsName(name)...)
 	}
 	if rcode := p.number(i, "rcode"); response && rcode != 0 {
-		b = append(b, " "+p.nameOf(i, "rcode")...)
+		name := dnsRcodes.Name(rcode)
+		if name == "" {
+			name = "rcode " + strconv.FormatUint(rcode, 10)
+		}
+		b = append(b, " "+strings.ToUpper(name)...)
 	}
 	answers := list("answers")
 	for k, x := range answers {

@@ -331,6 +331,7 @@ type Proto struct {
 	Next   *Next
 	Header *Size // length of the header where a field tells it; else it follows from the rows
 	Greedy bool  // the header takes all that is left: a message, not an envelope
+	Bare   bool  // nothing follows the header: what does is padding of the link, and no payload
 	// Passing headers are about one packet's way (IPv6 extension headers):
 	// reply leaves them out, and Answers looks past them.
 	Passing bool
