@@ -55,7 +55,7 @@ func (p *process) decode(o *decodeOptions, path string) error {
 	}
 	r, err := netio.OpenCapture(path)
 	if err != nil {
-		return &exitError{code: exitEnvironment, err: err}
+		return exit(err)
 	}
 	defer r.Close()
 	d := &decoder{

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio/packet"
 )
 
 // snippet is a fenced block of a document.
@@ -60,6 +63,9 @@ func TestDocs(t *testing.T) {
 	}
 	ran := 0
 	for _, file := range append(files, "../../README.md") {
+		if strings.HasSuffix(file, "api.md") || strings.HasSuffix(file, "protocols.md") {
+			continue // generated: declarations, see TestReference
+		}
 		for _, s := range snippets(t, file) {
 			name := fmt.Sprintf("%s:%d", filepath.Base(file), s.line)
 			switch s.kind {
@@ -78,6 +84,28 @@ func TestDocs(t *testing.T) {
 	}
 	if ran == 0 {
 		t.Error("no snippet was found in the documentation")
+	}
+}
+
+// TestReference compares the generated pages of the documentation with what
+// the tables say now.
+func TestReference(t *testing.T) {
+	for file, want := range map[string]string{
+		"../../docs/protocols.md": jsapi.ProtocolsMarkdown(packet.Builtin()),
+		"../../docs/api.md":       jsapi.APIMarkdown(),
+	} {
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		} else if string(got) != want {
+			t.Errorf("%s is stale: go test ./cmd/umpa-run -run TestReference -update", file)
+		}
 	}
 }
 

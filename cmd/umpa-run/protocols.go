@@ -135,13 +135,10 @@ func printFields(w io.Writer, prefix string, fields []*packet.Field) {
 // width is a field's width on the wire.
 func width(f *packet.Field) string {
 	if n := fixedBits(f); n > 0 {
-		if n%8 != 0 || n < 8 {
-			return fmt.Sprintf("%d bits", n)
+		if n%8 != 0 {
+			return count(uint64(n), "bit")
 		}
-		if n == 8 {
-			return "1 byte"
-		}
-		return fmt.Sprintf("%d bytes", n/8)
+		return count(uint64(n/8), "byte")
 	}
 	return "varies"
 }

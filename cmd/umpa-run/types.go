@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio/packet"
 )
 
 func (p *process) typesCommand() *cobra.Command {
@@ -25,10 +26,10 @@ func (p *process) typesCommand() *cobra.Command {
 				return usage("types takes one file", "umpa-run types [FILE]")
 			}
 			if name == "-" {
-				_, err := fmt.Fprint(p.stdout, jsapi.Types())
+				_, err := fmt.Fprint(p.stdout, jsapi.Types(packet.Builtin()))
 				return err
 			}
-			if err := os.WriteFile(name, []byte(jsapi.Types()), 0o666); err != nil {
+			if err := os.WriteFile(name, []byte(jsapi.Types(packet.Builtin())), 0o666); err != nil {
 				return &exitError{code: exitEnvironment, err: err}
 			}
 			fmt.Fprintf(p.stdout, "wrote %s\n", name)
