@@ -41,7 +41,7 @@ var dhcpOptions = []*Option{
 	dhcpNumber(51, "leaseTime", 32, "seconds; 4294967295 is for ever", "RFC 2132 section 9.2"),
 	dhcpAddress(54, "serverId", "address of the server that is meant", "RFC 2132 section 9.7"),
 	dhcpAddress(1, "subnetMask", "mask of the client's subnet", "RFC 2132 section 3.3"),
-	dhcpNumber(2, "timeOffset", 32, "seconds east of UTC, two's complement", "RFC 2132 section 3.4"),
+	dhcpOption(2, Field{Name: "timeOffset", Kind: Int, Bits: 32, Doc: "seconds east of UTC", RFC: "RFC 2132 section 3.4"}),
 	dhcpAddresses(3, "router", "routers, in order of preference", "RFC 2132 section 3.5"),
 	dhcpAddresses(4, "timeServer", "RFC 868 time servers", "RFC 2132 section 3.6"),
 	dhcpAddresses(5, "nameServer", "IEN 116 name servers", "RFC 2132 section 3.7"),
