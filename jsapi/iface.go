@@ -60,6 +60,33 @@ func newLinks(infos []LinkInfo) []*link {
 	return links
 }
 
+// InheritLinks takes over what the API of the version before a reload knew of
+// the interfaces: the addresses that assign() gave them, the identifications
+// counted so far, and the neighbours found. It is called before any script of
+// the new version runs. What waits for a neighbour stays with the old one.
+func (a *API) InheritLinks(old *API) {
+	for i, l := range a.links {
+		if i >= len(old.links) {
+			break
+		}
+		o := old.links[i]
+		l.id = o.id
+		if o.assigned || o.env.MAC != l.env.MAC {
+			l.env.MAC = o.env.MAC
+			l.setIPv4(o.prefix4)
+			l.setIPv6(o.prefix6)
+			l.gateway4, l.gateway6, l.assigned = o.gateway4, o.gateway6, o.assigned
+		}
+		for n := o.hops.oldest; n != nil; n = n.next {
+			if n.known {
+				if m := l.hops.use(n.addr); m != nil {
+					m.mac, m.known, m.seen = n.mac, true, n.seen
+				}
+			}
+		}
+	}
+}
+
 func (l *link) setIPv4(p netip.Prefix) {
 	l.prefix4, l.env.IPv4 = p, p.Addr()
 }

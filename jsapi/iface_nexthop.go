@@ -58,6 +58,8 @@ type hop struct {
 type neighbours struct {
 	byAddr  map[netip.Addr]*neighbour
 	routes  map[netip.Addr]hop
+	last    netip.Addr // destination of the last packet: mostly that of the next one too
+	lastHop hop
 	oldest  *neighbour // of the list in order of use
 	newest  *neighbour
 	asking  int
@@ -73,7 +75,10 @@ func (c *neighbours) init() {
 	c.routes = make(map[netip.Addr]hop)
 }
 
-func (c *neighbours) forgetRoutes() { clear(c.routes) }
+func (c *neighbours) forgetRoutes() {
+	clear(c.routes)
+	c.last = netip.Addr{}
+}
 
 func (c *neighbours) unlink(n *neighbour) {
 	if n.prev != nil {
@@ -140,14 +145,19 @@ func (a *API) sendVia(l *link, dst netip.Addr, frame []byte, cause Cause) {
 // sendRouted is sendVia for a frame on its way through. Its sender is told
 // when the next hop does not answer: routed is the packet as it came in.
 func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, routed *packet.Packet) {
+	now := a.host.Now()
+	c := &l.hops
+	if n := c.lastHop.n; n != nil && dst == c.last && n.known && !n.gone && now <= c.lastHop.until && now-n.seen <= hopFresh {
+		copy(frame, n.mac[:])
+		a.host.Send(l.index, frame, cause)
+		return
+	}
 	dst = dst.Unmap().WithZone("")
 	if mac, ok := groupMAC(l, dst); ok {
 		copy(frame, mac[:])
 		a.host.Send(l.index, frame, cause)
 		return
 	}
-	now := a.host.Now()
-	c := &l.hops
 	h, ok := c.routes[dst]
 	if !ok || now > h.until || h.n.gone {
 		h = hop{c.use(a.nextHop(l, dst)), now + hopRoutes}
@@ -160,6 +170,7 @@ func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, rou
 		}
 		c.routes[dst] = h
 	}
+	c.last, c.lastHop = dst, h
 	n := h.n
 	if n.known {
 		copy(frame, n.mac[:])

@@ -334,6 +334,20 @@ func TestInterfaces(t *testing.T) {
 	}
 }
 
+func TestInheritLinks(t *testing.T) {
+	old := newScene(t)
+	old.run(`interfaces[0].assign({ ip: '10.0.0.50/24', gateway: '10.0.0.254', mac: '02:00:00:00:00:50' }); send(ip({ dst: '10.0.0.9' }), udp()); send(ip({ dst: '10.0.0.8' }), udp())`)
+	old.deliver(arpFrame(2, peerMAC, "10.0.0.9", packet.MAC{2, 0, 0, 0, 0, 0x50}, "10.0.0.50"))
+	s := newScene(t)
+	s.api.InheritLinks(old.api)
+	s.run(`send(ip({ dst: '10.0.0.9' }), udp()); send(ip({ dst: '10.0.0.8' }), udp()); send(ip({ dst: '198.51.100.7' }), udp(), { iface: 'lan' })`)
+	b := s.host.sent[0].data
+	if packet.MAC(b[6:12]).String() != "02:00:00:00:00:50" || netip.AddrFrom4([4]byte(b[26:30])).String() != "10.0.0.50" || b[19] <= 2 {
+		t.Errorf("sent %x", b)
+	}
+	s.wantSent("after the reload", "ip:10.0.0.9>02:00:00:00:00:09 arp1:10.0.0.8>"+all+" arp1:10.0.0.254>"+all)
+}
+
 func TestAssignedPrefix(t *testing.T) {
 	old := netip.MustParsePrefix("10.0.0.1/16")
 	for _, c := range []struct {
