@@ -82,7 +82,7 @@ type Config struct {
 	// scenario is stopped with an error; 0 means DefaultMemoryLimit, negative
 	// means none.
 	MemoryLimit int64
-	// QueueFrames bounds the frames that wait for the loop; 0 means 65536. A
+	// QueueFrames bounds the frames that wait for the loop; 0 means 32768. A
 	// wire drops (and counts) what does not fit, a live link waits.
 	QueueFrames int
 

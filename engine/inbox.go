@@ -7,8 +7,17 @@ import (
 	"github.com/umpa-run/umpa-run/netio"
 )
 
-// inbox is where other goroutines leave what the loop is to do. It is bounded
-// by frames: a link that may wait does, another is refused.
+// What may wait in an inbox beside the frames that Config bounds. A batch takes
+// the memory of its arena, however little is in it: so their number is bounded
+// too, and under a backlog small ones are poured together.
+const (
+	maxBatches = 4096
+	maxBytes   = 32 << 20
+	pourFrames = 128 // a batch of more is left alone
+)
+
+// inbox is where other goroutines leave what the loop is to do. It is bounded:
+// a link that may wait does, another is refused.
 type inbox struct {
 	wake   chan struct{} // one slot: the loop is asked to look
 	closed chan struct{}
@@ -20,7 +29,8 @@ type inbox struct {
 	head    int // batches before it were taken
 	posts   []func()
 	frames  int // that wait
-	limit   int
+	bytes   int // of them
+	limit   int // of frames
 	isOver  bool
 }
 
@@ -49,9 +59,9 @@ func (q *inbox) waiting() bool { return q.some.Load() }
 
 // put leaves a batch. false: there was no room, or the inbox is closed.
 func (q *inbox) put(link int, b *netio.Batch, wait bool) bool {
+	size := sizeOf(b)
 	q.mu.Lock()
-	// An empty inbox takes any batch: one alone may be larger than the limit.
-	for q.frames > 0 && q.frames+len(b.Frames) > q.limit && !q.isOver {
+	for !q.isOver && q.full(len(b.Frames), size) {
 		if !wait {
 			q.mu.Unlock()
 			return false
@@ -63,11 +73,47 @@ func (q *inbox) put(link int, b *netio.Batch, wait bool) bool {
 		return false
 	}
 	q.frames += len(b.Frames)
-	q.batches = append(q.batches, arrival{link, b})
+	q.bytes += size
+	if !q.pour(link, b) {
+		q.batches = append(q.batches, arrival{link, b})
+	}
 	q.some.Store(true)
 	q.mu.Unlock()
 	q.poke()
 	return true
+}
+
+// full reports whether a batch has to stay outside. An empty inbox takes any:
+// one alone may be larger than the limits.
+func (q *inbox) full(frames, size int) bool {
+	return q.frames > 0 && (q.frames+frames > q.limit || q.bytes+size > maxBytes || len(q.batches)-q.head >= maxBatches)
+}
+
+// pour copies a small batch's frames behind those of the last one that waits, if
+// that came by the same link. It reports whether nothing of b is left; then b
+// is released. What did not fit is left in b.
+func (q *inbox) pour(link int, b *netio.Batch) bool {
+	if q.head == len(q.batches) || len(b.Frames) > pourFrames || q.batches[len(q.batches)-1].link != link {
+		return false
+	}
+	last := q.batches[len(q.batches)-1].batch
+	for i := range b.Frames {
+		f := &b.Frames[i]
+		if !last.Append(f.Data, f.Time, f.Length) {
+			b.Frames = b.Frames[i:]
+			return false
+		}
+	}
+	b.Release()
+	return true
+}
+
+// sizeOf is how many bytes a batch's frames have.
+func sizeOf(b *netio.Batch) (n int) {
+	for i := range b.Frames {
+		n += len(b.Frames[i].Data)
+	}
+	return n
 }
 
 // post leaves a function to be run by the loop. false: the inbox is closed.
@@ -98,6 +144,7 @@ func (q *inbox) take(batches []arrival, posts []func()) ([]arrival, []func()) {
 		q.batches[q.head] = arrival{}
 		q.head++
 		n += len(a.batch.Frames)
+		q.bytes -= sizeOf(a.batch)
 		batches = append(batches, a)
 	}
 	if q.head == len(q.batches) {

@@ -20,7 +20,7 @@ import (
 const turnFrames = 256
 
 // defaultQueueFrames bounds the inbox where Config does not.
-const defaultQueueFrames = 65536
+const defaultQueueFrames = 32768
 
 // ErrKilled is what a run returns that Kill ended.
 var ErrKilled = errors.New("interrupted")
