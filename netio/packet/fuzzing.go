@@ -26,18 +26,18 @@ func (p *Packet) FuzzSlots(layer int, r *rand.Rand) []Slot {
 			}
 		case Int, Float:
 			bits := f.Bits
-			v = Drawn(func() (Value, error) { return f.number(r.Uint64() & mask(bits)), nil })
+			v = drawn(func() Value { return f.number(r.Uint64() & mask(bits)) })
 		case MACs:
 			v = RandomMAC(r)
 		case IPv4:
 			v = &Vary{kind: varyBits, shape: shapeIPv4, rnd: r, n: 1 << 32}
 		case IPv6:
-			v = Drawn(func() (Value, error) {
+			v = drawn(func() Value {
 				var a [16]byte
 				for i := range a {
 					a[i] = byte(r.Uint32())
 				}
-				return netip.AddrFrom16(a), nil
+				return netip.AddrFrom16(a)
 			})
 		case Bytes, Text:
 			n := &Vary{kind: varyInt, rnd: r, step: 65}
@@ -48,7 +48,7 @@ func (p *Packet) FuzzSlots(layer int, r *rand.Rand) []Slot {
 		default:
 			continue
 		}
-		slots = append(slots, Slot{Layer: layer, Field: f, Vary: v})
+		slots = append(slots, Slot{Layer: layer, Field: f, Value: v})
 	}
 	return slots
 }

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -13,19 +14,20 @@ import (
 // by Next; numbers and addresses are drawn without allocating by the
 // templates. A Vary belongs to one goroutine.
 type Vary struct {
-	kind  varyKind
-	shape varyShape
-	i     uint64 // position within the round
-	n     uint64 // values in one round; 0: no end of its own
-	start uint64
-	step  uint64
-	hi    uint64 // upper half of an IPv6 address
-	list  []Value
-	rnd   *rand.Rand
-	mean  float64
-	dev   float64
-	size  *Vary // random bytes: their length
-	draw  func() (Value, error)
+	kind   varyKind
+	shape  varyShape
+	i      uint64 // position within the round
+	n      uint64 // values in one round; 0: no end of its own
+	start  uint64
+	step   uint64
+	hi     uint64 // upper half of an IPv6 address
+	list   []Value
+	rnd    *rand.Rand
+	mean   float64
+	dev    float64
+	size   *Vary // random bytes: their length
+	draw   func() (Value, error)
+	extern bool // draw runs code of the caller's
 }
 
 type varyKind uint8
@@ -212,8 +214,72 @@ func Normal(r *rand.Rand, mean, deviation float64) *Vary {
 
 // Drawn takes its values from a function: a script's own iterator.
 func Drawn(draw func() (Value, error)) *Vary {
-	return &Vary{kind: varyFunc, shape: shapeOther, draw: draw}
+	return &Vary{kind: varyFunc, shape: shapeOther, draw: draw, extern: true}
 }
+
+// drawn is Drawn for functions of this package.
+func drawn(draw func() Value) *Vary {
+	return &Vary{kind: varyFunc, shape: shapeOther, draw: func() (Value, error) { return draw(), nil }}
+}
+
+// External reports whether drawing a value runs the caller's own code: a
+// Drawn one, or bytes whose length is.
+func (v *Vary) External() bool { return v.extern || v.size != nil && v.size.External() }
+
+// At returns value i of a round, i < Round's n, without drawing it.
+func (v *Vary) At(i uint64) Value {
+	if v.kind == varyList {
+		return v.list[i]
+	}
+	return v.value(v.start + i*v.step)
+}
+
+// Peek returns the value that Next will draw, where that is known beforehand,
+// and else one that it could be: the least, the first of a list, zeros. ok is
+// false for a Drawn one, of which nothing is known.
+func (v *Vary) Peek() (x Value, ok bool) {
+	switch v.kind {
+	case varyCounter, varyInt, varyBits:
+		return v.value(v.start), true
+	case varyRange:
+		return v.value(v.start + v.i*v.step), true
+	case varyList:
+		return v.list[v.i], true
+	case varyPick:
+		return v.list[0], true
+	case varyMAC:
+		return v.value(0x020000000000), true
+	case varyBytes:
+		n := uint64(0)
+		if v.size != nil {
+			x, _ := v.size.Peek()
+			n, _, _, _ = toInteger(x)
+		}
+		return make([]byte, min(n, maxHeader)), true
+	case varyExponential, varyNormal:
+		return v.mean, true
+	}
+	return nil, false
+}
+
+// extremes are values such that, if a field takes each of them, it takes all.
+func (v *Vary) extremes() []Value {
+	switch v.kind {
+	case varyRange:
+		return []Value{v.At(0), v.At(v.n - 1)}
+	case varyInt:
+		return []Value{v.value(v.start), v.value(v.start + v.step - 1)}
+	case varyList, varyPick:
+		return v.list
+	}
+	if x, ok := v.Peek(); ok && v.kind != varyCounter {
+		return []Value{x}
+	}
+	return nil
+}
+
+// Index draws which of the values of a Cycle or a RandomPick is next.
+func (v *Vary) Index() int { return int(v.number()) }
 
 // Round returns how many values one round has. finite is false for those that
 // have no rounds (counters, random draws): one is drawn for each packet.
@@ -222,7 +288,8 @@ func (v *Vary) Round() (n uint64, finite bool) { return v.n, v.n != 0 }
 // Reset goes back to the first value of the round.
 func (v *Vary) Reset() { v.i = 0 }
 
-// number draws the next value of a Vary that is not shapeOther.
+// number draws the next value of a Vary that is a number or an address, or the
+// place of the next value in its list.
 func (v *Vary) number() uint64 {
 	switch v.kind {
 	case varyCounter:
@@ -240,6 +307,14 @@ func (v *Vary) number() uint64 {
 			return v.rnd.Uint64()
 		}
 		return v.start + v.below(v.step)
+	case varyList:
+		x := v.i
+		if v.i++; v.i == v.n {
+			v.i = 0
+		}
+		return x
+	case varyPick:
+		return v.below(uint64(len(v.list)))
 	case varyMAC:
 		return v.rnd.Uint64()&0xfcffffffffff | 0x020000000000
 	case varyBits:
@@ -259,30 +334,17 @@ func (v *Vary) below(n uint64) uint64 {
 // the list holds. Only a Drawn one can fail, or end with io.EOF.
 func (v *Vary) Next() (Value, error) {
 	switch v.kind {
-	case varyList:
-		x := v.list[v.i]
-		if v.i++; v.i == v.n {
-			v.i = 0
-		}
-		return x, nil
-	case varyPick:
-		return v.list[v.below(uint64(len(v.list)))], nil
+	case varyList, varyPick:
+		return v.list[v.number()], nil
 	case varyBytes:
-		n := uint64(0)
-		if v.size != nil {
-			x, err := v.size.Next()
-			if err != nil {
-				return nil, err
-			}
-			n, _, _, _ = toInteger(x)
+		if v.size == nil {
+			return []byte{}, nil
 		}
-		b := make([]byte, min(n, maxHeader))
-		for i := 0; i < len(b); i += 8 {
-			var w [8]byte
-			binary.LittleEndian.PutUint64(w[:], v.rnd.Uint64())
-			copy(b[i:], w[:])
+		n, err := v.size.Next()
+		if err != nil {
+			return nil, err
 		}
-		return b, nil
+		return v.bytes(n)
 	case varyExponential:
 		return v.rnd.ExpFloat64() * v.mean, nil
 	case varyNormal:
@@ -290,22 +352,41 @@ func (v *Vary) Next() (Value, error) {
 	case varyFunc:
 		return v.draw()
 	}
-	x := v.number()
+	return v.value(v.number()), nil
+}
+
+// bytes draws that many random bytes.
+func (v *Vary) bytes(length Value) (Value, error) {
+	n, neg, whole, ok := toInteger(length)
+	if !ok || neg || !whole || n > maxHeader {
+		return nil, fieldErr("random.bytes", fmt.Sprintf("0 to %d bytes", maxHeader), "%s is no length", describe(length))
+	}
+	b := make([]byte, n)
+	for i := 0; i < len(b); i += 8 {
+		var w [8]byte
+		binary.LittleEndian.PutUint64(w[:], v.rnd.Uint64())
+		copy(b[i:], w[:])
+	}
+	return b, nil
+}
+
+// value is the Value of a number that was drawn.
+func (v *Vary) value(x uint64) Value {
 	switch v.shape {
 	case shapeIPv4:
-		return netip.AddrFrom4([4]byte{byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)}), nil
+		return netip.AddrFrom4([4]byte{byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)})
 	case shapeIPv6:
 		var a [16]byte
 		binary.BigEndian.PutUint64(a[:], v.hi)
 		binary.BigEndian.PutUint64(a[8:], x)
-		return netip.AddrFrom16(a), nil
+		return netip.AddrFrom16(a)
 	case shapeMAC:
-		return MAC{byte(x >> 40), byte(x >> 32), byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)}, nil
+		return MAC{byte(x >> 40), byte(x >> 32), byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)}
 	}
 	if int64(x) < 0 {
-		return int64(x), nil
+		return int64(x)
 	}
-	return x, nil
+	return x
 }
 
 func (v *Vary) String() string {
