@@ -107,6 +107,9 @@ func (a *API) Handlers() []*Handler { return a.handlers }
 // runs afterwards.
 func (a *API) Close() {
 	a.closed = true
+	for _, s := range a.subs {
+		s.ended = true
+	}
 	a.subs = nil
 }
 

@@ -20,8 +20,9 @@ func benchScene(b *testing.B, src string) (*API, *quiet, *goja.Runtime) {
 	rt := goja.New()
 	h := &quiet{fake: newFake()}
 	a := New(rt, h)
+	src = "(function () {'use strict';" + src + "})()" // as a bundle is
 	a.Source(src)
-	if _, err := rt.RunString("'use strict';" + src); err != nil {
+	if _, err := rt.RunString(src); err != nil {
 		b.Fatal(err)
 	}
 	a.Settle()
@@ -39,6 +40,7 @@ func BenchmarkDeliver(b *testing.B) {
 		{"handler=reply,kept", `let kept; on({icmp: {type: 'echoRequest'}}, pkt => { kept = pkt; if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(pkt.reply()) })`},
 		{"handler=count", `let n = 0; on({icmp: {type: 'echoRequest'}}, pkt => { n++ })`},
 		{"handler=read3", `let n = 0; on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) n++ })`},
+		{"handler=read4", `let n = 0; on('icmp', p => { if (p.icmp.seq === 4 && p.ip.src !== '1.2.3.4' && p.eth.src !== '') n = p.ip.ttl })`},
 		{"handler=async", `let n = 0; on({icmp: {type: 'echoRequest'}}, async pkt => { n++ })`},
 		{"handler=none,pattern", `on({tcp: {dport: 80}}, pkt => {})`},
 		{"handler=none,patterns=100", `for (let i = 0; i < 100; i++) on({udp: {dport: i + 1}}, pkt => {})`},

@@ -373,29 +373,37 @@ type addressCache struct {
 	}
 }
 
-func (c *addressCache) ipv4(a *API, n uint32) goja.Value {
+// plain is a string of ASCII as a script's value that needs no second look:
+// what Runtime.ToValue makes of more than 16 bytes is scanned when it is used.
+func plain(s string) goja.Value {
+	var b goja.StringBuilder
+	b.WriteUTF8String(s)
+	return b.String()
+}
+
+func (c *addressCache) ipv4(n uint32) goja.Value {
 	e := &c.ip4[(n^n>>10^n>>20)&1023]
 	if e.v == nil || e.addr != n {
 		e.addr = n
-		e.v = a.rt.ToValue(netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}).String())
+		e.v = plain(netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}).String())
 	}
 	return e.v
 }
 
-func (c *addressCache) ipv6(a *API, b [16]byte) goja.Value {
+func (c *addressCache) ipv6(b [16]byte) goja.Value {
 	e := &c.ip6[b[15]^b[14]^b[7]^b[0]]
 	if e.v == nil || e.addr != b {
 		e.addr = b
-		e.v = a.rt.ToValue(netip.AddrFrom16(b).String())
+		e.v = plain(netip.AddrFrom16(b).String())
 	}
 	return e.v
 }
 
-func (c *addressCache) ethernet(a *API, n uint64) goja.Value {
+func (c *addressCache) ethernet(n uint64) goja.Value {
 	e := &c.mac[(n^n>>10^n>>24)&1023]
 	if e.v == nil || e.addr != n {
 		e.addr = n
-		e.v = a.rt.ToValue(packet.MAC{byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}.String())
+		e.v = plain(packet.MAC{byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}.String())
 	}
 	return e.v
 }
@@ -405,15 +413,15 @@ func (a *API) mac(m packet.MAC) goja.Value {
 	for _, b := range m {
 		n = n<<8 | uint64(b)
 	}
-	return a.addresses.ethernet(a, n)
+	return a.addresses.ethernet(n)
 }
 
 func (a *API) addr(ip netip.Addr) goja.Value {
 	if ip.Is4() {
 		b := ip.As4()
-		return a.addresses.ipv4(a, uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]))
+		return a.addresses.ipv4(uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]))
 	}
-	return a.addresses.ipv6(a, ip.As16())
+	return a.addresses.ipv6(ip.As16())
 }
 
 // number reads a whole number in lo..hi, and throws where v is none.

@@ -64,10 +64,14 @@ func (a *API) Alive() bool { return len(a.subs) > 0 }
 
 // Deliver hands over what has arrived, in order: each frame to every
 // subscription that matches, before the next one. Microtasks run after each
-// callback. It is called outside of script code. The frames' data are read
-// within the call only.
+// callback. The frames' data are read within the call only. Calling it from
+// within script code is a fault of the host, and panics: the frames would be
+// lost.
 func (a *API) Deliver(frames []Frame) {
-	if a.closed || a.running > 0 {
+	if a.running > 0 {
+		panic("jsapi: Deliver called within script code")
+	}
+	if a.closed {
 		return
 	}
 	c := &a.cursor

@@ -41,7 +41,7 @@ func (a *API) initMembers() {
 		"time":   func(v *view) goja.Value { return v.a.rt.ToValue(float64(v.p.Time) / 1e6) },
 		"iface": func(v *view) goja.Value {
 			if v.link < 0 {
-				return goja.Undefined()
+				return v.a.rt.ToValue("")
 			}
 			return v.a.linkNames[v.link]
 		},

@@ -458,15 +458,15 @@ func (l *layer) Get(key string) goja.Value {
 		}
 	case howIPv4:
 		if n, ok := p.Uint(l.i, f.f); ok {
-			return a.addresses.ipv4(a, uint32(n))
+			return a.addresses.ipv4(uint32(n))
 		}
 	case howMAC:
 		if n, ok := p.Uint(l.i, f.f); ok {
-			return a.addresses.ethernet(a, n)
+			return a.addresses.ethernet(n)
 		}
 	case howIPv6:
 		if b := p.Raw(l.i, f.f); b != nil {
-			return a.addresses.ipv6(a, [16]byte(b))
+			return a.addresses.ipv6([16]byte(b))
 		}
 	case howValue:
 		if x, ok := p.Value(l.i, f.f); ok {
