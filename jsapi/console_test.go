@@ -178,3 +178,27 @@ func TestConsoleIsBounded(t *testing.T) {
 	s.host.advance(time.Second)
 	s.noFailures()
 }
+
+// Whatever a script has, with cycles and shared parts: one line, no failure.
+func TestConsoleOfAnything(t *testing.T) {
+	s := newScene(t)
+	s.run(sameJS)
+	s.run(`for (let seed = 0; seed < 800; seed++) { const v = make(seed); console.log(v); console.log('%s %d %j %o', v, v.root, v.more, v.made); console.table(v) }`)
+	s.noFailures()
+	if n := len(s.host.logs); n != 2400 {
+		t.Errorf("%d lines", n)
+	}
+	s.run(`
+		const trap = new Proxy({}, new Proxy({}, { get() { throw new Error('trap ran') } }));
+		for (const v of [trap, [trap], new Map([[trap, trap]]), Object.create(trap), Object.setPrototypeOf([], trap), Object.setPrototypeOf(() => 0, trap),
+			{ get constructor() { throw 1 } }, Object.assign(new Error('e'), { toString() { throw 1 } }), { toString() { throw 1 }, toJSON() { throw 1 } },
+			Object.defineProperty([], 0, { get() { throw 1 } }), Object.defineProperty(new Error('x'), 'stack', { get() { throw 1 } }), globalThis]) {
+			console.log(v); console.log('%s %d %j %o', v, v, v, v); console.table(v); console.table([v]);
+		}`)
+	s.noFailures()
+	for _, l := range s.host.logs {
+		if strings.Contains(l, "trap ran") {
+			t.Errorf("script code ran: %s", l)
+		}
+	}
+}
