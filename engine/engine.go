@@ -51,6 +51,11 @@ type Config struct {
 	// Wires are the virtual wires to plug into, for engines that shall meet;
 	// nil means wires of its own.
 	Wires *netio.Wires
+	// EndAtRest ends a run in real time whose scenarios all wait for packets
+	// that nobody is left to send: on wires that only they are on, and capture
+	// files that have ended. In virtual time a run always ends so. Leave it off
+	// where the program itself sends on the wires.
+	EndAtRest bool
 	// Number is the scenario's number among those on the same wires, 1 to
 	// 254; 0 means 1. It gives the addresses it has on a wire unless told
 	// otherwise: 10.0.0.n/24, fd00::n/64, 02:00:00:00:00:n.

@@ -462,3 +462,30 @@ func TestFlood(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// In real time, scenarios that all wait for packets nobody is left to send end.
+func TestEndAtRest(t *testing.T) {
+	for range 20 {
+		wires := netio.NewWires()
+		var engines []*Engine
+		for i, text := range []string{
+			`on('icmp', () => {}); for (let i = 0; i < 5; i++) setTimeout(() => send(ip({ dst: '10.0.0.2' }), icmp({ seq: i })), i)`,
+			`export const options = { interfaces: { wire: { answer: ['arp'] } } }; on({ icmp: { type: 'echoRequest' } }, (pkt) => pkt.reply())`,
+		} {
+			e, err := New(Config{Script: fmt.Sprintf("%d.js", i), Source: []byte(text), Wires: wires, Number: i + 1, EndAtRest: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			engines = append(engines, e)
+		}
+		if err := RunAll(t.Context(), engines, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range engines {
+			s := e.Summary()
+			if n := s.Interfaces[0].Stats.Received; s.Reason != "done" || n != 6 {
+				t.Fatalf("%s: ended as %q after %d frames, want done after 6", s.Script, s.Reason, n)
+			}
+		}
+	}
+}

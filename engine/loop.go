@@ -64,7 +64,7 @@ type Engine struct {
 	onStop     func() bool   // stopping: whether onStop still waits
 	reason     string        // why it ended
 	err        error
-	quiet      bool // virtual time: nothing can happen any more
+	quiet      bool // nothing can happen any more
 	done       bool // virtual time: finished
 	asleep     bool // in sleepSync, in virtual time, until wakeAt
 	wakeAt     time.Duration
@@ -257,11 +257,16 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		c.run()
 	} else {
 		var wait sync.WaitGroup
-		for _, e := range engines[1:] {
-			wait.Go(func() { e.live(); ended(e) })
+		r := newRest(engines)
+		live := func(e *Engine) {
+			e.live(r)
+			ended(e)
+			r.gone(e)
 		}
-		engines[0].live()
-		ended(engines[0])
+		for _, e := range engines[1:] {
+			wait.Go(func() { live(e) })
+		}
+		live(engines[0])
 		wait.Wait()
 	}
 	for _, e := range engines {
@@ -271,7 +276,7 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 }
 
 // live is the loop in real time.
-func (e *Engine) live() {
+func (e *Engine) live(r *rest) {
 	sleep := time.NewTimer(time.Hour)
 	defer sleep.Stop()
 	e.begin()
@@ -282,10 +287,16 @@ func (e *Engine) live() {
 				sleep.Reset(at - now)
 			} else {
 				sleep.Reset(time.Hour) // as good as never
+				if e.state == stateRunning && e.vm.holds == 0 {
+					r.enter(e)
+				}
 			}
 			select {
 			case <-e.inbox.wake:
 			case <-sleep.C:
+			}
+			if !ok {
+				r.leave(e)
 			}
 			e.guard.idle(false)
 		}
@@ -299,14 +310,7 @@ func (e *Engine) proceed() {
 	if e.state == stateEnded {
 		return
 	}
-	if e.killed.Load() && e.err == nil {
-		e.err, e.reason = ErrKilled, "killed"
-	}
-	if e.err != nil {
-		if e.reason == "" {
-			e.reason = "error"
-		}
-		e.state = stateEnded
+	if e.failed() {
 		return
 	}
 	if e.state == stateRunning {
@@ -328,8 +332,7 @@ func (e *Engine) proceed() {
 		e.stopAt = e.clock.Now() + e.cfg.StopTimeout
 		e.onStop = e.vm.stop(e.reason)
 		e.flush()
-		if e.err != nil {
-			e.state = stateEnded
+		if e.failed() { // or was killed in its onStop
 			return
 		}
 	}
@@ -341,6 +344,21 @@ func (e *Engine) proceed() {
 		return
 	}
 	e.state = stateEnded
+}
+
+// failed reports whether the run has come to an end by an error or by Kill.
+func (e *Engine) failed() bool {
+	if e.killed.Load() && e.err == nil {
+		e.err, e.reason = ErrKilled, "killed"
+	}
+	if e.err == nil {
+		return false
+	}
+	if e.reason == "" {
+		e.reason = "error"
+	}
+	e.state = stateEnded
+	return true
 }
 
 // alive reports whether something is left that could run.

@@ -293,6 +293,7 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 // configure turns flags into what all engines of a run have in common.
 func (p *process) configure(o *runOptions) (*engine.Config, error) {
 	c := &engine.Config{
+		EndAtRest: true,
 		For:       time.Duration(o.duration),
 		Virtual:   o.virtual,
 		Seed:      o.seed.n,
