@@ -103,20 +103,28 @@ func (p *Packet) Finish(env *Env) error {
 			}
 		}
 		for _, f := range r.Proto.autos {
-			if r.told>>uint(f.index)&1 != 0 || !f.Fixed() || len(f.When) > 0 && !f.present(h) {
+			if r.told>>uint(f.index)&1 != 0 {
 				continue
+			}
+			rule := &f.ld
+			if !f.Fixed() || len(f.When) > 0 {
+				moved, ok := p.rule(i, f)
+				if !ok {
+					continue
+				}
+				rule = &moved
 			}
 			switch a := f.Auto; a.What {
 			case AutoNext, AutoFrom:
 				if i+1 < len(p.refs) {
 					if b, ok := p.reg.bound(r.Proto.nextSpace, p.refs[i+1].Proto); ok && a.What == AutoNext {
-						f.ld.store(h, b.Value)
+						rule.store(h, b.Value)
 					} else if ok && b.From != 0 {
-						f.ld.store(h, b.From)
+						rule.store(h, b.From)
 					}
 				}
 			case AutoLength:
-				if a.Field != "" {
+				if a.within() {
 					break // written with the header
 				}
 				n := int(r.End - r.Off)
@@ -127,11 +135,11 @@ func (p *Packet) Finish(env *Env) error {
 					n -= int(r.Hdr)
 				}
 				n = (n+a.Unit-1)/a.Unit + a.Plus
-				if n < 0 || uint64(n) > f.ld.mask {
+				if n < 0 || uint64(n) > rule.mask {
 					return fieldErr(r.Proto.Name+"."+f.Name, "tell the length yourself to send it all the same",
 						"a length of %d is more than its %d bits can tell", n, f.Bits)
 				}
-				f.ld.store(h, uint64(n))
+				rule.store(h, uint64(n))
 			}
 		}
 	}
@@ -145,7 +153,9 @@ func (p *Packet) Finish(env *Env) error {
 			continue
 		}
 		if v, ok := p.checksum(i); ok {
-			f.ld.store(p.header(i), v)
+			if rule, ok := p.rule(i, f); ok {
+				rule.store(p.header(i), v)
+			}
 		}
 	}
 	p.dirty = false
@@ -226,6 +236,17 @@ func (p *Packet) Set(i int, f *Field, v Value) error {
 	return p.reencode(i, []change{{f, v}})
 }
 
+// within reports whether a length or count is about a row of its own header.
+func (a *Auto) within() bool { return a.Field != "" || a.Of == OfSized }
+
+// measures reports whether a, which works out g, is about row f.
+func (a *Auto) measures(g, f *Field) bool {
+	if a.Of == OfSized {
+		return f.Size.Field == g.Name
+	}
+	return a.Field != "" && a.Field == f.Name
+}
+
 type change struct {
 	f *Field
 	v Value
@@ -251,7 +272,7 @@ func (p *Packet) reencode(i int, changes []change) error {
 	if r.told == allTold {
 		// Lengths and counts within the header follow what was changed.
 		for _, f := range proto.Fields {
-			if a := f.Auto; a != nil && a.Field != "" && slices.ContainsFunc(changes, func(c change) bool { return c.f.Name == a.Field }) &&
+			if a := f.Auto; a != nil && a.within() && slices.ContainsFunc(changes, func(c change) bool { return a.measures(f, c.f) }) &&
 				!slices.ContainsFunc(changes, func(c change) bool { return c.f == f }) {
 				vals[f.index] = nil
 			}
@@ -314,7 +335,7 @@ func (p *Packet) With(changes []Change) (*Packet, error) {
 	q.fixed = false
 	type wrong struct {
 		layer int
-		diff  uint16
+		diff  uint64
 	}
 	var off []wrong
 	told := make([]uint64, len(q.refs))
@@ -331,15 +352,19 @@ func (p *Packet) With(changes []Change) (*Packet, error) {
 		if !ok {
 			continue
 		}
-		have, _ := q.Uint(i, f)
+		have, _ := q.number64(i, f)
 		if have == want {
 			continue
 		}
 		if f.Auto.ZeroIsOnes && have == 0 {
 			continue // none was computed; none will be
 		}
-		// ones' complement: have = want + diff
-		off = append(off, wrong{i, fold16(have + uint64(^uint16(want)))})
+		// ones' complement: have = want + diff; of a CRC have = want ^ diff
+		diff := have ^ want
+		if f.Auto.Sum.ones() {
+			diff = uint64(fold16(have + uint64(^uint16(want))))
+		}
+		off = append(off, wrong{i, diff})
 	}
 	if err := q.overlay(changes); err != nil {
 		return nil, err
@@ -359,11 +384,12 @@ func (p *Packet) With(changes []Change) (*Packet, error) {
 		h := q.header(i)
 		for _, f := range r.Proto.autos {
 			bit := uint64(1) << uint(f.index)
-			if set[i]&bit != 0 || told[i]&bit == 0 || !f.Fixed() || f.ld.need() > len(h) || !f.present(h) {
+			if set[i]&bit != 0 || told[i]&bit == 0 {
 				continue
 			}
+			rule, ok := q.rule(i, f)
 			a := f.Auto
-			if a.What == AutoLength && a.Field == "" {
+			if ok && a.What == AutoLength && !a.within() {
 				d := int(r.End-r.Off) - sizes[i]
 				switch a.Of {
 				case OfHeader:
@@ -372,8 +398,8 @@ func (p *Packet) With(changes []Change) (*Packet, error) {
 					d -= int(r.Hdr) - before[i]
 				}
 				if d != 0 {
-					v := int(f.ld.load(h)) + d/a.Unit
-					f.ld.store(h, uint64(v))
+					v := int(rule.load(h)) + d/a.Unit
+					rule.store(h, uint64(v))
 				}
 			}
 		}
@@ -387,15 +413,21 @@ func (p *Packet) With(changes []Change) (*Packet, error) {
 		if !ok {
 			continue
 		}
-		if have, _ := q.Uint(i, f); f.Auto.ZeroIsOnes && have == 0 {
+		if have, _ := q.number64(i, f); f.Auto.ZeroIsOnes && have == 0 {
 			continue
 		}
 		for _, w := range off {
-			if w.layer == i {
-				want = uint64(fold16(want + uint64(w.diff)))
+			switch {
+			case w.layer != i:
+			case f.Auto.Sum.ones():
+				want = uint64(fold16(want + w.diff))
+			default:
+				want ^= w.diff
 			}
 		}
-		f.ld.store(q.header(i), want)
+		if rule, ok := q.rule(i, f); ok {
+			rule.store(q.header(i), want)
+		}
 	}
 	for i := range q.refs { // still told, except what never was
 		q.refs[i].told |= told[i]

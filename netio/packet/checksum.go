@@ -20,6 +20,9 @@ const (
 	Sum8           Algorithm = "sum8"            // two's complement of the sum of bytes
 )
 
+// ones reports whether the algorithm is a sum in ones' complement of 16 bits.
+func (a Algorithm) ones() bool { return a == Internet || a == InternetHeader || a == InternetPseudo }
+
 // sum16 adds 16-bit big-endian words into an unfolded sum. An odd last byte
 // counts as the high half of a word.
 func sum16(b []byte, acc uint64) uint64 {
@@ -94,7 +97,11 @@ var crc16Table = func() (t [256]uint16) {
 func (p *Packet) checksum(i int) (v uint64, ok bool) {
 	r := &p.refs[i]
 	f := r.Proto.sum
-	if int(r.Hdr) < r.Proto.minBytes || f.ld.need() > int(r.Hdr) {
+	if int(r.Hdr) < r.Proto.minBytes {
+		return 0, false
+	}
+	rule, ok := p.rule(i, f)
+	if !ok {
 		return 0, false
 	}
 	a := f.Auto
@@ -104,14 +111,13 @@ func (p *Packet) checksum(i int) (v uint64, ok bool) {
 	}
 	// Nothing is written to the bytes: they may be a mapped file. A checksum at
 	// an odd place, or further fields read as zero, cost a copy.
-	lo, hi := int(f.ld.off), int(f.ld.off)+int(f.ld.bytes)
+	lo, hi := int(rule.off), rule.need()
 	before, after := whole[:lo], whole[hi:]
 	if len(a.Skip) > 0 || lo&1 != 0 || hi&1 != 0 {
 		c := append([]byte(nil), whole...)
 		clear(c[lo:hi])
 		for _, name := range a.Skip {
-			g := r.Proto.byName[name]
-			g.ld.store(c, 0)
+			r.Proto.byName[name].blank(p.reg, c, int(r.Hdr))
 		}
 		before, after = c, nil
 	}

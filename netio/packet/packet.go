@@ -101,6 +101,12 @@ func (p *Packet) walk(proto *Proto, off, end int) {
 			return
 		}
 		h := p.Data[off:end]
+		if f := proto.ends; proto.variable && f != nil && f.Auto.Of == OfBoth && proto.Header == nil && f.ld.need() <= len(h) {
+			// Rows that take the rest take it up to there.
+			if n := endOf(f, f.ld.load(h), 0); n >= proto.minBytes && n < len(h) {
+				h, end = h[:n], off+n
+			}
+		}
 		hdr := proto.headerLen(p, h)
 		stop := end
 		if f := proto.ends; f != nil && f.ld.need() <= len(h) {
@@ -117,7 +123,7 @@ func (p *Packet) walk(proto *Proto, off, end int) {
 		if hdr < proto.minBytes || proto.Greedy || proto.Next == nil {
 			return
 		}
-		next := p.nextProto(proto, h)
+		next := p.nextProto(proto, h[:hdr])
 		off, end, proto = off+hdr, stop, next
 	}
 }
@@ -164,7 +170,15 @@ func (p *Packet) nextProto(proto *Proto, h []byte) *Proto {
 		return nil
 	}
 	for _, f := range proto.next {
-		if q := s.lookup(f.ld.load(h)); q != nil {
+		r := &f.ld
+		if proto.nextMoves {
+			moved, ok := f.ruleIn(p.reg, h)
+			if !ok {
+				continue
+			}
+			r = &moved
+		}
+		if q := s.lookup(r.load(h)); q != nil {
 			return q
 		}
 	}

@@ -242,7 +242,7 @@ func (p *Packet) checkSum(i int, whole bool, report func(string, ...any)) {
 		return
 	}
 	want, ok := p.checksum(i)
-	have, there := p.Uint(i, f)
+	have, there := p.number64(i, f)
 	if !ok || !there || have == want || have == 0 && f.Auto.ZeroIsOnes {
 		return
 	}

@@ -38,6 +38,15 @@ func (s *scope) put(f *Field, v uint64) {
 	}
 }
 
+// set changes the number of a field that was put.
+func (s *scope) set(f *Field, v uint64) {
+	for i := range s.n {
+		if s.f[i] == f {
+			s.v[i] = v
+		}
+	}
+}
+
 func (s *scope) get(name string) (uint64, bool) {
 	for i := s.n - 1; i >= 0; i-- {
 		if s.f[i].Name == name {
@@ -69,7 +78,9 @@ func (r *reader) fail(f *Field, format string, a ...any) {
 func (proto *Proto) measure(reg *Registry, h []byte) int {
 	r := reader{reg: reg, msg: h, end: len(h)}
 	var sc scope
-	r.fields(proto.Fields, &sc, nil, nil)
+	if !r.fields(proto.Fields, &sc, nil, nil) {
+		return len(h) // what cannot be read is not what follows, either
+	}
 	return min((r.pos+7)/8, len(h))
 }
 

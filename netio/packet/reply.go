@@ -92,7 +92,7 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 			continue
 		}
 		h := p.header(i)
-		if proto.Header != nil {
+		if proto.Header != nil && !proto.Keeps {
 			h = h[:proto.minBytes] // options are not answered with options
 		}
 		j, off := len(out.refs), len(out.Data)

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sort"
@@ -141,6 +142,10 @@ const (
 	OfBoth    Of = iota // header and payload
 	OfHeader            // this header
 	OfPayload           // what follows it
+	// OfSized is the field of the same header or item whose Size names this
+	// one, the first that is there: its bytes, or a list's items, in that
+	// Size's terms. The field is filled up to what a unit can tell.
+	OfSized
 )
 
 // Auto says how a field is worked out when it was not told.
@@ -331,6 +336,7 @@ type Proto struct {
 	Next   *Next
 	Header *Size // length of the header where a field tells it; else it follows from the rows
 	Greedy bool  // the header takes all that is left: a message, not an envelope
+	Keeps  bool  // reply copies the whole header, and not only the rows of fixed place, where Header is told
 	Bare   bool  // nothing follows the header: what does is padding of the link, and no payload
 	// Passing headers are about one packet's way (IPv6 extension headers):
 	// reply leaves them out, and Answers looks past them.
@@ -363,6 +369,7 @@ type Proto struct {
 	hdrPlus   int
 	ends      *Field // length field that ends the layer
 	next      []*Field
+	nextMoves bool // not all of next have a constant place
 	nextSpace int
 	owns      []*Field
 	autos     []*Field
@@ -519,7 +526,7 @@ func (p *Proto) compile() error {
 			p.variable = true
 		}
 		if f.bitOff >= 0 && f.Kind <= IPv4 {
-			f.ld = f.rule()
+			f.ld = f.ruleAt(f.bitOff)
 		}
 		if f.LE && (f.bitOff >= 0 && f.bitOff%8 != 0 || f.Bits%8 != 0) {
 			return fmt.Errorf("%s.%s: little-endian fields are whole bytes", p.Name, f.Name)
@@ -536,6 +543,9 @@ func (p *Proto) compile() error {
 				f.Auto.Unit = 1
 			}
 		}
+	}
+	if err := checkRows(p.Name, p.Fields); err != nil {
+		return err
 	}
 	p.minBytes = (p.fixedBits + 7) / 8
 	p.replyTold = allTold
@@ -586,9 +596,10 @@ func (p *Proto) compile() error {
 		}
 		for _, name := range p.Next.Fields {
 			f := p.byName[name]
-			if f == nil || !f.Fixed() {
-				return fmt.Errorf("%s: the field %q that names the next protocol needs a fixed place", p.Name, name)
+			if f == nil || f.Kind != Uint {
+				return fmt.Errorf("%s: %q, which names the next protocol, is no number among its fields", p.Name, name)
 			}
+			p.nextMoves = p.nextMoves || !f.Fixed() || len(f.When) > 0
 			p.next = append(p.next, f)
 		}
 	}
@@ -607,9 +618,33 @@ func (p *Proto) steer(f *Field, dep string) error {
 	return nil
 }
 
+// checkRows finds a row set that is more than decoding keeps account of.
+func checkRows(path string, rows []*Field) error {
+	if len(rows) > 64 {
+		return fmt.Errorf("%s: there are at most 64 fields, not %d", path, len(rows))
+	}
+	steering := 0
+	for _, f := range rows {
+		if f.steers || f.decides {
+			steering++
+		}
+	}
+	if most := len(scope{}.f); steering > most {
+		return fmt.Errorf("%s: other fields depend on %d of its fields; on %d they can", path, steering, most)
+	}
+	return nil
+}
+
 // prepare checks the rows within a row and marks those that others depend on.
 func prepare(path string, f *Field) error {
 	rows := f.Items
+	if f.Until != nil {
+		i := slices.IndexFunc(rows, func(g *Field) bool { return g.Name == f.Until.Field })
+		if i < 0 {
+			return fmt.Errorf("%s ends by %q, which is no field of its items", path, f.Until.Field)
+		}
+		rows[i].steers = true
+	}
 	for _, c := range f.Cases {
 		if err := prepare(path, c); err != nil {
 			return err
@@ -635,9 +670,6 @@ func prepare(path string, f *Field) error {
 		for i := range g.When {
 			deps = append(deps, g.When[i].Field)
 		}
-		if f.Until != nil {
-			deps = append(deps, f.Until.Field)
-		}
 		for _, dep := range deps {
 			if dep == "" {
 				continue
@@ -655,7 +687,7 @@ func prepare(path string, f *Field) error {
 			return err
 		}
 	}
-	return nil
+	return checkRows(path, rows)
 }
 
 // loadRule reads an unsigned number of up to 64 bits at a fixed place.
@@ -665,23 +697,6 @@ type loadRule struct {
 	shift uint8
 	le    bool
 	mask  uint64
-}
-
-func (f *Field) rule() loadRule {
-	w := f.Bits
-	if f.Kind == IPv4 {
-		w = 32
-	} else if f.Kind == MACs {
-		w = 48
-	}
-	first, last := f.bitOff/8, (f.bitOff+w-1)/8
-	r := loadRule{off: int32(first), bytes: uint8(last - first + 1), le: f.LE}
-	r.shift = uint8((last+1)*8 - (f.bitOff + w))
-	r.mask = ^uint64(0)
-	if w < 64 {
-		r.mask = 1<<uint(w) - 1
-	}
-	return r
 }
 
 func (r *loadRule) load(h []byte) uint64 {
@@ -750,9 +765,10 @@ type Registry struct {
 // space is one number space. Small numbers, where all of them are, sit in a
 // flat table: a map look-up for each header would be most of decoding.
 type space struct {
-	flat [1 << 16]uint8
-	list []*Proto
-	big  map[uint64]*Proto
+	flat  [1 << 16]uint8
+	list  []*Proto
+	big   map[uint64]*Proto
+	first map[*Proto]uint64 // the number that a protocol was bound to first
 }
 
 func (s *space) lookup(v uint64) *Proto {
@@ -796,20 +812,25 @@ func (r *Registry) Clone() *Registry {
 		if s == nil {
 			continue
 		}
-		d := &space{flat: s.flat, list: append([]*Proto(nil), s.list...), big: map[uint64]*Proto{}}
-		for v, p := range s.big {
-			d.big[v] = p
-		}
+		d := &space{flat: s.flat, list: slices.Clone(s.list), big: maps.Clone(s.big), first: maps.Clone(s.first)}
 		c.spaces[k] = d
 	}
 	return c
 }
 
 // Add compiles a protocol and adds it with its bindings. One of the same
-// name, and bindings of the same number, are replaced.
+// name is replaced wherever it was found, and so are bindings of the same
+// number.
 func (r *Registry) Add(p *Proto) error {
 	if err := p.compile(); err != nil {
 		return err
+	}
+	if old := r.byName[p.Name]; old != nil {
+		for _, s := range r.spaces {
+			if s != nil {
+				s.replace(old, p)
+			}
+		}
 	}
 	r.byName[p.Name] = p
 	for _, b := range p.Over {
@@ -820,6 +841,24 @@ func (r *Registry) Add(p *Proto) error {
 	return nil
 }
 
+// replace makes p found wherever old was.
+func (s *space) replace(old, p *Proto) {
+	for i, q := range s.list {
+		if q == old {
+			s.list[i] = p
+		}
+	}
+	for v, q := range s.big {
+		if q == old {
+			s.big[v] = p
+		}
+	}
+	if v, ok := s.first[old]; ok {
+		delete(s.first, old)
+		s.first[p] = v
+	}
+}
+
 // Bind makes p the protocol found under b.
 func (r *Registry) Bind(b Bind, p *Proto) error {
 	id := spaceID(b.Space)
@@ -828,8 +867,11 @@ func (r *Registry) Bind(b Bind, p *Proto) error {
 	}
 	s := r.spaces[id]
 	if s == nil {
-		s = &space{big: map[uint64]*Proto{}}
+		s = &space{big: map[uint64]*Proto{}, first: map[*Proto]uint64{}}
 		r.spaces[id] = s
+	}
+	if _, ok := s.first[p]; !ok {
+		s.first[p] = b.Value
 	}
 	if b.Value >= 1<<16 {
 		s.big[b.Value] = p
@@ -869,11 +911,9 @@ func (r *Registry) bound(spaceNo int, p *Proto) (Bind, bool) {
 			return p.Over[i], true
 		}
 	}
-	if s := r.space(spaceNo); s != nil { // bound by a script's decodeAs
-		for v, i := range s.flat {
-			if i != 0 && s.list[i-1] == p {
-				return Bind{Value: uint64(v)}, true
-			}
+	if s := r.space(spaceNo); s != nil { // bound by a script's decodeAs, or by what carries it
+		if v, ok := s.first[p]; ok {
+			return Bind{Value: v}, true
 		}
 	}
 	return Bind{}, false

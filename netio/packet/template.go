@@ -408,6 +408,10 @@ func (t *Template) addSums() {
 		if !covered {
 			continue // it stays what it is
 		}
+		if !f.Fixed() {
+			t.why = r.Proto.Name + "." + f.Name + " has no fixed place"
+			return
+		}
 		if a.Sum != Internet && a.Sum != InternetHeader && a.Sum != InternetPseudo || len(a.Skip) > 0 || f.Bits != 16 || f.ld.shift != 0 {
 			t.why = r.Proto.Name + "." + f.Name + " covers what varies, and is no Internet checksum"
 			return

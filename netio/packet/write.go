@@ -28,6 +28,9 @@ func (proto *Proto) encode(reg *Registry, vals []Value) ([]byte, uint64, error) 
 	if err := w.fields(proto.Fields, &sc, get); err != nil {
 		return nil, 0, err
 	}
+	if s := proto.Header; s != nil && s.Unit > 1 && vals[proto.byName[s.Field].index] == nil {
+		w.grow(s.Plus + (len(w.buf)-s.Plus+s.Unit-1)/s.Unit*s.Unit) // to what its length can tell
+	}
 	var told uint64
 	for i, v := range vals {
 		if v != nil {
@@ -38,7 +41,8 @@ func (proto *Proto) encode(reg *Registry, vals []Value) ([]byte, uint64, error) 
 }
 
 func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error {
-	var places [64]int // bit position of each row, plus 1, for counts told by what follows
+	var places [64]int   // bit position of each row, plus 1, for counts told by what follows
+	var measured [64]int // what a row was worked out as by the row it measures, plus 1
 	for i, f := range rows {
 		v := get(f)
 		if len(f.When) > 0 && !sc.holds(f.When) {
@@ -69,11 +73,16 @@ func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error 
 		}
 		for j, g := range rows[:min(i, len(places))] { // counts and lengths of this row
 			a := g.Auto
-			if a == nil || a.Field != f.Name || get(g) != nil || places[j] == 0 {
+			if a == nil || !a.measures(g, f) || get(g) != nil || places[j] == 0 {
 				continue
 			}
 			n := items
-			if a.What == AutoLength {
+			if a.Of == OfSized {
+				if n, err = w.fit(f, g, start, items, measured[j]-1); err != nil {
+					return err
+				}
+				measured[j] = n + 1
+			} else if a.What == AutoLength {
 				n = (w.pos - start + 7) / 8
 				if f.Size.Prefix > 0 {
 					n -= f.Size.Prefix
@@ -81,6 +90,10 @@ func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error 
 				u := max(a.Unit, 1)
 				n = (n+u-1)/u + a.Plus
 			}
+			if n < 0 || uint64(n) > mask(g.Bits) {
+				return fieldErr(w.at(g), "tell it yourself to send it all the same", "%d, worked out of %s, is more than its %d bits can tell", n, f.Name, g.Bits)
+			}
+			sc.set(g, uint64(n))
 			end := w.pos
 			w.pos = places[j] - 1
 			w.put(uint64(n), g.Bits, g.LE)
@@ -92,6 +105,35 @@ func (w *writer) fields(rows []*Field, sc *scope, get func(*Field) Value) error 
 		}
 	}
 	return nil
+}
+
+// fit works out the length or count g of row f, which was written from start
+// on, as its Size reads it, and fills the row up to what a unit can tell. told
+// is what an earlier row made of g already, or -1.
+func (w *writer) fit(f, g *Field, start, items, told int) (int, error) {
+	s := &f.Size
+	have, what := items, "items"
+	if f.Kind != List {
+		have, what = (w.pos-start+7)/8, "bytes"
+	}
+	u := max(s.Unit, 1)
+	n := max((have-s.Plus+u-1)/u, 0)
+	if told >= 0 {
+		n = told
+	}
+	want := n*u + s.Plus
+	switch {
+	case want == have:
+	case want < have:
+		return 0, fieldErr(w.at(f), "tell "+g.Name+" yourself to send it all the same", "%d %s do not fit: %s, which another field shares, makes it %d", have, what, g.Name, max(want, 0))
+	case f.Kind == List:
+		return 0, fieldErr(w.at(f), "tell "+g.Name+" yourself to send it all the same", "%d items cannot be told by %s: %d could", have, g.Name, want)
+	case want > maxHeader:
+		return 0, fieldErr(w.at(f), "", "the header is longer than %d bytes", maxHeader)
+	default:
+		w.bytes(make([]byte, want-have))
+	}
+	return n, nil
 }
 
 // overlaid reports whether another row that is present claims f's place.
@@ -119,6 +161,20 @@ func (w *writer) at(f *Field) string {
 func (w *writer) whenHint(f *Field) string {
 	c := f.When[0]
 	return fmt.Sprintf("%s depends on %s", f.Name, c.Field)
+}
+
+// Check reports whether a value is one that the field takes, as a *FieldError
+// at path. Bounds that depend on other fields are not known here.
+func (f *Field) Check(path string, v Value) error {
+	row := *f
+	row.Name, row.On, row.When, row.steers, row.decides = "", "", nil, false, false
+	if row.Size.Field != "" {
+		row.Size = Size{}
+	}
+	w := writer{path: path}
+	var sc scope
+	_, err := w.field(&row, &sc, v)
+	return err
 }
 
 // put writes the low n bits of v at the position.
@@ -318,6 +374,12 @@ func (w *writer) list(f *Field, sc *scope, v Value) (int, error) {
 	default:
 		l = []any{v} // one value is taken for a list
 	}
+	if n := f.Size.N; n > 0 && f.Size.Field == "" && f.Size.Prefix == 0 {
+		if len(l) > n {
+			return 0, fieldErr(w.at(f), "", "%d items are more than the %d it has", len(l), n)
+		}
+		l = append(slices.Clone(l), make([]any, n-len(l))...)
+	}
 	bare := len(f.Items) == 1 && f.Items[0].Name == ""
 	outer := w.path
 	defer func() { w.path = outer }()
@@ -345,6 +407,9 @@ func (w *writer) choice(f *Field, sc *scope, v Value) error {
 		w.put(0, f.Size.Prefix*8, false)
 	}
 	start := w.pos
+	if obj, ok := v.(Fields); ok && len(obj) == 0 && c == nil {
+		v = nil // the default of a body, where no case says what it is of
+	}
 	if c != nil {
 		if raw, ok := v.([]byte); ok && c.Kind != Bytes { // bytes stand for any body
 			w.bytes(raw)
@@ -361,6 +426,13 @@ func (w *writer) choice(f *Field, sc *scope, v Value) error {
 			return err
 		}
 		w.bytes(b)
+	}
+	if most := f.Size.N; most > 0 && f.Size.Field == "" {
+		n := (w.pos - start) / 8
+		if n > most {
+			return fieldErr(w.at(f), "", "%d bytes are more than the %d it has", n, most)
+		}
+		w.bytes(make([]byte, most-n))
 	}
 	if f.Size.Prefix > 0 {
 		n := (w.pos - start) / 8
