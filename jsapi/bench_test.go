@@ -44,6 +44,8 @@ func BenchmarkDeliver(b *testing.B) {
 		{"handler=async", `let n = 0; on({icmp: {type: 'echoRequest'}}, async pkt => { n++ })`},
 		{"handler=none,pattern", `on({tcp: {dport: 80}}, pkt => {})`},
 		{"handler=none,patterns=100", `for (let i = 0; i < 100; i++) on({udp: {dport: i + 1}}, pkt => {})`},
+		{"handler=none,patterns=1000", `for (let i = 0; i < 1000; i++) on({ip: {dst: '10.1.' + (i >> 8) + '.' + (i & 255)}, udp: {dport: 53}}, pkt => {})`},
+		{"handler=count,patterns=1000", `let n = 0; for (let i = 0; i < 1000; i++) on({icmp: {seq: i}}, pkt => { n++ }); for (let i = 0; i < 1000; i++) on({ip: {src: '10.0.' + (i >> 8) + '.' + (i & 255)}}, pkt => { n = 1 })`},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			a, _, _ := benchScene(b, bm.src)

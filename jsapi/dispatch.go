@@ -21,6 +21,7 @@ type dispatch struct {
 	view    *view // of the arrived packet, fresh, where somebody asked for one
 	looking *view // what predicates within a pattern are called with
 	cursor  cursor
+	bySub   subIndex
 	args    [1]goja.Value
 	then    goja.Callable // Promise.prototype.then as it was before any script
 }
@@ -36,6 +37,7 @@ type sub struct {
 	left     int // packets until it ends by itself; -1: it does not
 	hits     uint64
 	ended    bool
+	place    int // among the subscriptions when they were indexed
 
 	// What is done, one of these.
 	raw   func(goja.FunctionCall) goja.Value // a function of the script
@@ -172,7 +174,7 @@ func (a *API) loop() bool {
 	for c.frame < len(c.frames) {
 		f := &c.frames[c.frame]
 		if !c.open {
-			c.open, c.subs, c.next = true, a.subs, 0
+			c.open, c.next = true, 0
 			a.shared = true
 			a.view = nil
 			a.link, a.frame = f.Link, f.Number
@@ -180,6 +182,7 @@ func (a *API) loop() bool {
 			a.reg.Decode(p, f.Data, a.linkFirst[f.Link])
 			p.Time, p.Iface, p.Length = f.Time, f.Link, f.Length
 			a.observe(f.Link, p)
+			c.subs = a.candidates(p)
 		}
 		for c.next < len(c.subs) {
 			s := c.subs[c.next]

@@ -19,8 +19,9 @@ type match struct {
 	lent    bool                        // rawPred provably keeps nothing of the packet
 	custom  func(p *packet.Packet) bool // of something that waits
 
-	name string // as the summary shows it: 'arp', { tcp }, a function's name
-	goes bool   // it runs without entering JavaScript
+	exacts []exact // of pattern
+	name   string  // as the summary shows it: 'arp', { tcp }, a function's name
+	goes   bool    // it runs without entering JavaScript
 }
 
 // combined is what not(), any() and all() give a script: an object without
@@ -124,6 +125,7 @@ func (a *API) match(where string, v goja.Value) *match {
 	if m.pattern, err = packet.Compile(a.reg, pattern); err != nil {
 		a.throw(err)
 	}
+	m.exacts = exacts(a.reg, pattern)
 	return m
 }
 
