@@ -1,6 +1,7 @@
 package jsapi
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -17,10 +18,21 @@ type analysis struct {
 }
 
 // Source tells the text of the script that is about to run, as the runtime
-// gets it: one script with everything in it. It is needed to know which
-// globals the script shadows; without it, handlers run no less right, only
-// slower.
-func (a *API) Source(text string) {
+// gets it: one script with everything in it. module is the name of the
+// variable in it through which exports are imported, by lines of the form
+//
+//	const send = module.get("send");
+//
+// or "" where there is none. The text is needed to know which globals the
+// script shadows; without it, handlers run no less right, only slower.
+func (a *API) Source(text, module string) {
+	if module != "" {
+		// An import of send is no other send.
+		line := regexp.MustCompile(`(?m)^[ \t]*(?:var|let|const) send = (?:/\* @__PURE__ \*/ )?` + regexp.QuoteMeta(module) + `\.get\("send"\);[ \t]*$`)
+		if at := line.FindAllStringIndex(text, -1); len(at) == 1 {
+			text = text[:at[0][0]] + text[at[0][1]:]
+		}
+	}
 	a.script, _ = escape.ReadScript(text) // a syntax error is the runtime's to report
 }
 

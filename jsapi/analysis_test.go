@@ -60,7 +60,7 @@ func TestAnswersDiffer(t *testing.T) {
 	} {
 		s := newScene(t)
 		src = "const kept = [];" + src
-		s.api.Source(src)
+		s.api.Source(src, "")
 		s.run(src)
 		b := frame(t, echo)
 		for i := range 50 {
@@ -93,7 +93,7 @@ func TestLent(t *testing.T) {
 	} {
 		s := newScene(t)
 		src := "let n = 0; const log = {}; on('icmp', " + tt.src + ")"
-		s.api.Source(src)
+		s.api.Source(src, "")
 		s.run(src)
 		if got := fmt.Sprint(s.api.subs[0].stays); got != tt.want {
 			t.Errorf("%s: stays is %s, want %s: %s", tt.src, got, tt.want, s.api.subs[0].why)
@@ -160,7 +160,7 @@ func TestAllocations(t *testing.T) {
 		rt := goja.New()
 		s := &scene{t: t, rt: rt, host: h.fake, api: New(rt, h)}
 		src := "(function () {" + tt.src + "})()" // as a bundle is: globals cost more
-		s.api.Source(src)
+		s.api.Source(src, "")
 		s.run(src)
 		batch := make([]Frame, 100)
 		for i := range batch {
@@ -170,5 +170,34 @@ func TestAllocations(t *testing.T) {
 		if per > tt.most+0.3 { // entering script code once a batch allocates too
 			t.Errorf("%s: %v allocations a packet, at most %v wanted", tt.src, per, tt.most)
 		}
+	}
+}
+
+func TestSource(t *testing.T) {
+	for _, tt := range []struct {
+		text     string
+		declares bool
+	}{
+		{"on('ip', p => send(p.reply()))", false},
+		{"const send = __umpa.get(\"send\");\non('ip', p => send(p.reply()))", false},
+		{"  var send = /* @__PURE__ */ __umpa.get(\"send\");\non('ip', p => send(p.reply()))", false},
+		{"const send = __other.get(\"send\");\non('ip', p => send(p.reply()))", true},
+		{"let send = __umpa.get(\"send\");\nsend = 5", true},
+		{"const send = __umpa.get(\"send\");\n{ const send = 5 }", true},
+		{"function f(send) {}", true},
+		{"eval('x')", true},
+	} {
+		s := newScene(t)
+		s.api.Source(tt.text, "__umpa")
+		if got := s.api.script.Declares("send"); got != tt.declares {
+			t.Errorf("%s: declares send: %v", tt.text, got)
+		}
+	}
+	s := newScene(t)
+	if got := s.eval("send = 5"); !strings.Contains(got, "TypeError") {
+		t.Errorf("send can be replaced: %s", got)
+	}
+	if got := s.eval("Object.defineProperty(globalThis, 'send', {value: 5})"); !strings.Contains(got, "TypeError") {
+		t.Errorf("send can be redefined: %s", got)
 	}
 }

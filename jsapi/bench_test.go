@@ -21,7 +21,7 @@ func benchScene(b *testing.B, src string) (*API, *quiet, *goja.Runtime) {
 	h := &quiet{fake: newFake()}
 	a := New(rt, h)
 	src = "(function () {'use strict';" + src + "})()" // as a bundle is
-	a.Source(src)
+	a.Source(src, "")
 	if _, err := rt.RunString(src); err != nil {
 		b.Fatal(err)
 	}

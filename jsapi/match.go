@@ -320,9 +320,9 @@ func (a *API) predicate(f goja.Callable, arg goja.Value) bool {
 	return v.ToBoolean()
 }
 
-// regexp is a script's regular expression. Its own engine runs it: it means
+// expression is a script's regular expression. Its own engine runs it: it means
 // what JavaScript means.
-type regexp struct {
+type expression struct {
 	a    *API
 	o    *goja.Object
 	exec goja.Callable
@@ -333,11 +333,11 @@ func (a *API) regexp(o *goja.Object) packet.Regexp {
 	if !ok {
 		a.fail("", "%s has no exec", a.describe(o))
 	}
-	return &regexp{a, o, exec}
+	return &expression{a, o, exec}
 }
 
 // MatchString tests from the start, whatever the flags g and y remember.
-func (r *regexp) MatchString(s string) bool {
+func (r *expression) MatchString(s string) bool {
 	if err := r.o.Set("lastIndex", 0); err != nil {
 		panic(err)
 	}

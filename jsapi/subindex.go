@@ -57,8 +57,7 @@ func exacts(reg *packet.Registry, pattern any) (list []exact) {
 		}
 		for _, fv := range tests {
 			f := proto.Field(fv.Name)
-			// Sequence numbers are compared in other ways, and floats never equal their bits.
-			if f == nil || !f.Fixed() || f.Wraps || len(f.When) > 0 || f.Kind > packet.IPv4 || f.Kind == packet.Float {
+			if f == nil || !f.Fixed() || f.Kind > packet.IPv4 || f.Kind == packet.Float {
 				continue
 			}
 			switch fv.Value.(type) {

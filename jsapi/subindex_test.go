@@ -73,6 +73,8 @@ func TestExacts(t *testing.T) {
 		{packet.Fields{{Name: "ip", Value: packet.Fields{{Name: "dst", Value: "10.0.0.0/8"}}}}, ""},
 		{packet.Fields{{Name: "ip", Value: packet.Fields{{Name: "ttl", Value: []any{uint64(1)}}}}}, ""},
 		{packet.Fields{{Name: "tcp", Value: packet.Fields{{Name: "flags", Value: "SA"}}}}, "tcp.flags=18"},
+		{packet.Fields{{Name: "tcp", Value: packet.Fields{{Name: "seq", Value: int64(-1)}}}}, "tcp.seq=4294967295"},
+		{packet.Fields{{Name: "icmp", Value: packet.Fields{{Name: "seq", Value: uint64(7)}}}}, "icmp.seq=7"},
 		{packet.Fields{{Name: "tcp", Value: true}}, ""},
 	} {
 		var got []string
