@@ -1,7 +1,6 @@
 package jsapi
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -14,12 +13,6 @@ type member struct {
 	proto  *packet.Proto
 	method goja.Value
 	get    func(v *view) goja.Value
-}
-
-// reserved reports whether a protocol cannot have that name.
-func (a *API) reserved(name string) bool {
-	m := a.members.find(name)
-	return m != nil && m.proto == nil
 }
 
 // initMembers makes the table of a packet's properties. Members come before
@@ -264,14 +257,6 @@ func (v *view) answers(call goja.FunctionCall) goja.Value {
 		v.a.fail("pkt.answers(request)", "answers: %s is no packet", v.a.describe(call.Argument(0)))
 	}
 	return v.a.rt.ToValue(v.finished().Answers(req.finished()))
-}
-
-// String is the view in a Go format.
-func (v *view) String() string {
-	if v.p == nil {
-		return "packet"
-	}
-	return fmt.Sprint(v.p.Summary())
 }
 
 // clonePacket makes a packet or a layer of this runtime one of another
