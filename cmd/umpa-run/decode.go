@@ -224,6 +224,10 @@ func (d *decoder) line(int) {
 	b = appendSeconds(b, d.p.Time-d.first)
 	b = append(b, ' ', ' ')
 	b = append(b, d.p.Summary()...)
+	for _, problem := range d.p.Errors() {
+		b = append(b, "  ! "...)
+		b = append(b, problem...)
+	}
 	b = append(b, '\n')
 	d.scratch = b
 	d.out.Write(b)

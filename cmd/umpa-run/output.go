@@ -113,7 +113,7 @@ const mostHandlers = 24
 // summary tells what each scenario did.
 func (o *output) summary(engines []*engine.Engine) {
 	o.flush()
-	if o.quiet {
+	if o.quiet && !o.explain {
 		return
 	}
 	for _, e := range engines {
@@ -238,7 +238,7 @@ func shortDuration(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	days := d / (24 * time.Hour)
-	return fmt.Sprintf("%dd%s", days, (d - days*24*time.Hour).Round(time.Second)) // 7d0s
+	return fmt.Sprintf("%dd%s", int64(days), (d - days*24*time.Hour).Round(time.Second))
 }
 
 type summaryJSON struct {

@@ -111,7 +111,7 @@ packets, send them on a timetable, and react to what arrives.
 A scenario runs on a virtual wire inside the process (the default: no
 privileges needed), on a real interface (-i eth0), or against a capture file
 (-i file:in.pcap). Several scenarios on one command line share the wire.`,
-		Example: `  umpa-run --for 5s scenarios/ping.js scenarios/responder.js   on a virtual wire
+		Example: `  umpa-run scenarios/ping.js scenarios/responder.js      two scenarios on a virtual wire
   umpa-run -i eth0 scenarios/ping.js -- -c 4 192.0.2.1   on a real interface, as root
   umpa-run -i file:in.pcap scenarios/sniff.js            against a capture file
   umpa-run --virtual --for 1w mine.ts                    a week, in seconds
@@ -135,7 +135,7 @@ interrupted twice. A scenario's console.log goes to stdout, all else to stderr.`
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			cmd.Help() //nolint:errcheck // there is nobody else to tell
-			fmt.Fprint(p.stdout, "\nTry this first:\n  umpa-run --for 4s scenarios/ping.js scenarios/responder.js\n")
+			fmt.Fprint(p.stdout, "\nTry this first:\n  umpa-run scenarios/ping.js scenarios/responder.js -- -c 3\n")
 			return nil
 		}
 		scripts, rest := atDash(cmd, args)
