@@ -42,6 +42,7 @@ type API struct {
 	lifecycle
 	surroundings
 	analysis
+	variation
 }
 
 // installs lists what New puts into a runtime, in order: the global names,

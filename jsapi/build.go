@@ -22,11 +22,14 @@ func (a *API) installBuilders() {
 // value of one name, it is the first one's.
 func (a *API) builder(p *packet.Proto) *goja.Object {
 	o := a.function(p.Name, func(call goja.FunctionCall) goja.Value {
-		q, err := packet.New(a.reg, p, a.fields(p.Name, call.Argument(0)))
+		fields, slots := takeVarying(p, a.fields(p.Name, call.Argument(0)), call.Argument(0))
+		q, err := packet.New(a.reg, p, fields)
 		if err != nil {
 			a.throw(err)
 		}
-		return a.newView(q, -1).layerAt(0).object()
+		v := a.newView(q, -1)
+		v.addSlots(slots...)
+		return v.layerAt(0).object()
 	})
 	for _, f := range p.Fields {
 		if f.Enum == nil {
@@ -44,15 +47,14 @@ func (a *API) builder(p *packet.Proto) *goja.Object {
 
 func (a *API) installPacket() {
 	a.global("packet", a.function("packet", func(call goja.FunctionCall) goja.Value {
-		p := packet.NewBytes(a.reg, nil)
-		link := -1
+		p := a.newView(packet.NewBytes(a.reg, nil), -1)
 		for i, x := range call.Arguments {
 			v := a.appendPart(p, "packet", i, x)
 			if v != nil && len(call.Arguments) == 1 {
-				link = v.link
+				p.link = v.link
 			}
 		}
-		return a.newView(p, link).object()
+		return p.object()
 	}))
 	a.global("parse", a.function("parse", func(call goja.FunctionCall) goja.Value {
 		b, ok := isBytes(call.Argument(0))
@@ -117,23 +119,35 @@ func parseHex(s string) ([]byte, error) {
 	return b, nil
 }
 
-// appendPart puts a layer, a packet, bytes, or what toJSON gave behind p. The
+// appendPart puts a layer, a packet, bytes, or what toJSON gave behind to's. The
 // packet that it was, if any, is returned.
-func (a *API) appendPart(p *packet.Packet, where string, i int, x goja.Value) *view {
+func (a *API) appendPart(to *view, where string, i int, x goja.Value) *view {
+	p := to.p
+	base := len(p.Layers())
 	if l := a.layerOf(x); l != nil {
 		if err := p.Append(l.extract()); err != nil {
 			a.throw(err)
 		}
+		to.appendSlots(l.v, base, l.i)
 		return nil
 	}
 	if v := a.viewOf(x); v != nil {
 		if err := p.Append(v.finished()); err != nil {
 			a.throw(err)
 		}
+		to.appendSlots(v, base, -1)
 		return v
 	}
+	if v := a.varyingOf(x); v != nil {
+		to.appendPayload(v.v)
+		return nil
+	}
 	if b, ok := isBytes(x); ok {
-		p.AppendBytes(b)
+		if to.vary != nil && to.payloadVaries() {
+			to.appendPayload(b)
+		} else {
+			p.AppendBytes(b)
+		}
 		return nil
 	}
 	if o, ok := x.(*goja.Object); ok && o.ExportType() != typeList && o.ClassName() == "Object" {

@@ -67,6 +67,8 @@ func (a *API) describe(v goja.Value) string {
 		return "an array"
 	case typePromise:
 		return "a promise"
+	case typeVarying:
+		return "a varying value"
 	case typeBytes, typeArrayBuffer:
 		return fmt.Sprintf("an array of %d bytes", len(bytesOf(o)))
 	}
@@ -141,8 +143,13 @@ func (a *API) looseValue(path string, v goja.Value, depth int) any {
 		}
 	case typeCopied:
 		return o.Export().(*copied).Copied
+	case typeVarying:
+		return o.Export().(*varying).v
 	case typeView, typeLayer, typeFunction, typeClass, typePromise, typeCombined, typeReaction:
 		a.fail("", "%s: %s is no value of a field", path, a.describe(v))
+	}
+	if x := a.iterated(path, o); x != nil {
+		return x.v
 	}
 	if o.ClassName() != "Object" {
 		switch o.ClassName() {

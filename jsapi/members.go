@@ -197,25 +197,32 @@ func (a *API) isPart(o *goja.Object) bool {
 
 func (v *view) with(call goja.FunctionCall) goja.Value {
 	// What was not told stays so: a copy of a built packet is worked out when it is sent.
-	q, err := v.finished().With(v.a.laid(v.a.changes("with", call.Argument(0)), v.p))
+	list := v.a.laid(v.a.changes("with", call.Argument(0)), v.finished())
+	q, err := v.p.With(list)
 	if err != nil {
 		v.a.throw(err)
 	}
-	return v.a.newView(q, v.link).object()
+	c := v.a.newView(q, v.link)
+	c.keepSlots(v, list)
+	return c.object()
 }
 
 func (v *view) reply(call goja.FunctionCall) goja.Value {
 	p := v.finished()
 	// Only of the lent packet: others may be answered by functions that the
 	// handler calls, of which nothing is known.
-	reuse := v.a.reuse && v.pool != nil
+	reuse := v.a.reuse && v == v.a.views.lent
 	r := v.a.spare
 	if reuse && r != nil {
+		if r.p != nil {
+			r.takeBack()
+		}
 		r.link, r.p = v.link, &r.own
 	} else {
 		r = v.a.ownView(v.link, len(p.Data))
 		r.answer = true
 		if reuse {
+			r.pool = new(layerPool)
 			v.a.spare = r
 		}
 	}

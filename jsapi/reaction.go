@@ -121,7 +121,8 @@ func (a *API) from(name, plus goja.Value) *copied {
 func (a *API) laid(list []packet.Change, p *packet.Packet) []packet.Change {
 	for _, ch := range list {
 		for _, fv := range ch.Fields {
-			if _, ok := fv.Value.(packet.Copied); ok {
+			switch fv.Value.(type) {
+			case packet.Copied, *packet.Vary:
 				c, err := packet.NewChanges(a.reg, list)
 				if err == nil {
 					list, err = c.For(p)

@@ -103,11 +103,11 @@ func (a *API) ifaceOption(v goja.Value) (link int, ok bool) {
 func (a *API) gather(where string, parts []goja.Value) []*view {
 	var (
 		list []*view
-		p    *packet.Packet
+		p    *view
 	)
 	end := func() {
 		if p != nil {
-			list = append(list, a.newView(p, -1))
+			list = append(list, p)
 			p = nil
 		}
 	}
@@ -132,7 +132,7 @@ func (a *API) gather(where string, parts []goja.Value) []*view {
 			continue
 		}
 		if p == nil {
-			p = packet.NewBytes(a.reg, nil)
+			p = a.newView(packet.NewBytes(a.reg, nil), -1)
 		}
 		a.appendPart(p, where, i, x)
 	}
@@ -145,6 +145,10 @@ func (a *API) gather(where string, parts []goja.Value) []*view {
 // destination, else the first.
 func (a *API) sendView(v *view, link int) {
 	p := v.packet()
+	if v.vary != nil {
+		a.sendTemplate(v, link)
+		return
+	}
 	if len(a.links) == 0 {
 		a.fail("", "send: there is no interface")
 	}
@@ -182,7 +186,9 @@ func (a *API) sendView(v *view, link int) {
 		err = framed.Append(p)
 	}
 	if err == nil {
-		err = framed.Finish(&l.env)
+		env := l.env
+		env.NextID = nil // p has its identification
+		err = framed.Finish(&env)
 	}
 	if err != nil {
 		a.throw(err)

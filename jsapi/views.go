@@ -38,6 +38,7 @@ type view struct {
 	layers []*layer       // by place in the packet, made when asked for
 	block  *layerBlock    // of a fresh view
 	pool   *layerPool     // of the lent view
+	vary   *varied        // of a template; nil: nothing varies
 	own    packet.Packet  // of a fresh view
 	bytes  [128]byte      // of own, where it fits: one allocation for both
 }
@@ -68,6 +69,7 @@ type class struct {
 // field is a property of a layer.
 type field struct {
 	f    *packet.Field // nil: one of layer, offset, bytes, toJSON, toString
+	path string        // "ip.ttl"
 	how  how
 	text *[256]goja.Value // letters of flags, made when first read
 }
@@ -197,6 +199,9 @@ var errStale = &mistake{"internal error: a packet was read after its handler had
 // is sent by another one.
 func (v *view) finished() *packet.Packet {
 	p := v.packet()
+	if v.vary != nil {
+		v.refresh()
+	}
 	if p.Dirty() {
 		env := *v.a.env(v.link)
 		env.NextID = nil
@@ -274,7 +279,7 @@ func (a *API) class(proto *packet.Proto) *class {
 			c.fields.add(name, field{how: h})
 		}
 		for _, f := range proto.Fields { // a field of that name comes first: ip.offset
-			c.fields.add(f.Name, field{f: f, how: howToRead(f)})
+			c.fields.add(f.Name, field{f: f, how: howToRead(f), path: proto.Name + "." + f.Name})
 		}
 		a.classes[id] = c
 	}
@@ -380,6 +385,12 @@ func (v *view) Set(key string, val goja.Value) bool {
 	switch {
 	case p.Received():
 		a.fail("make a changed copy: pkt.with({ … })", "%s: a received packet cannot be changed", key)
+	case key == "payload" && a.varyingOf(val) != nil:
+		if err := p.SetPayload(nil); err != nil {
+			a.throw(err)
+		}
+		v.dropSlot(0, nil)
+		v.appendPayload(a.varyingOf(val).v)
 	case key == "payload":
 		b, ok := isBytes(val)
 		if !ok {
@@ -388,6 +399,8 @@ func (v *view) Set(key string, val goja.Value) bool {
 		if err := p.SetPayload(b); err != nil {
 			a.throw(err)
 		}
+		v.dropSlot(0, nil)
+		v.changed()
 		v.answer = false
 	case a.reg.Proto(key) != nil:
 		a.fail("assign its fields: pkt."+key+".… = …", "%s: a layer cannot be replaced", key)
@@ -447,6 +460,12 @@ func (l *layer) Get(key string) goja.Value {
 		return l.unknown(key)
 	}
 	a, p := l.v.a, l.packet()
+	if l.v.vary != nil {
+		if x := l.v.slotAt(l.i, f.f); x != nil {
+			return x
+		}
+		l.v.finished()
+	}
 	switch f.how {
 	case howNumber:
 		if n, ok := p.Uint(l.i, f.f); ok {
@@ -518,17 +537,16 @@ func (l *layer) Set(key string, val goja.Value) bool {
 	if l.i < 0 || l.v.p == nil {
 		a.throw(errStale)
 	}
-	path := l.class.proto.Name + "." + key
 	if l.v.p.Received() {
-		a.fail("make a changed copy: pkt.with({ "+l.class.proto.Name+": { "+key+": … } })", "%s: a received packet cannot be changed", path)
+		a.fail("make a changed copy: pkt.with({ "+l.class.proto.Name+": { "+key+": … } })", "%s.%s: a received packet cannot be changed", l.class.proto.Name, key)
 	}
 	if f == nil || f.f == nil {
 		if f != nil {
-			a.fail("", "%s cannot be assigned", path)
+			a.fail("", "%s.%s cannot be assigned", l.class.proto.Name, key)
 		}
 		a.throw(packet.UnknownField(l.class.proto.Name, key, l.class.proto.Fields))
 	}
-	if err := l.v.p.Set(l.i, f.f, a.fromJS(path, val)); err != nil {
+	if err := l.set(path, f.f, val); err != nil {
 		a.throw(err)
 	}
 	return true
