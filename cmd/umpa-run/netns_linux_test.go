@@ -53,31 +53,42 @@ func newNetwork(t *testing.T) *network {
 	prefix := fmt.Sprintf("umpa-%d-%d", os.Getpid(), networks.made)
 	networks.Unlock()
 	n := &network{t: t, peer: prefix + "-peer", ours: prefix + "-ours", iface: "veth0"}
-	for _, ns := range []string{n.peer, n.ours} {
-		if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
-			lacking(t, "UMPA_NETNS", fmt.Sprintf("ip netns add: %v: %s", err, bytes.TrimSpace(out)))
-		}
-		t.Cleanup(func() {
-			if out, err := exec.Command("ip", "netns", "del", ns).CombinedOutput(); err != nil {
-				t.Errorf("ip netns del %s: %v: %s", ns, err, out)
-			}
-		})
-	}
-	for _, args := range [][]string{
-		{"-n", n.peer, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", n.ours},
-		{"-n", n.peer, "addr", "add", peerV4 + "/24", "dev", "veth0"},
-		{"-n", n.peer, "addr", "add", peerV6 + "/64", "dev", "veth0", "nodad"},
-		{"-n", n.ours, "addr", "add", oursV4 + "/24", "dev", "veth0"},
-		{"-n", n.ours, "addr", "add", oursV6 + "/64", "dev", "veth0", "nodad"},
-		{"-n", n.peer, "link", "set", "lo", "up"},
-		{"-n", n.peer, "link", "set", "veth0", "up"},
-		{"-n", n.ours, "link", "set", "veth0", "up"},
+	addNamespace(t, n.peer)
+	addNamespace(t, n.ours)
+	for _, args := range []string{
+		"-n " + n.peer + " link add veth0 type veth peer name veth0 netns " + n.ours,
+		"-n " + n.peer + " addr add " + peerV4 + "/24 dev veth0",
+		"-n " + n.peer + " addr add " + peerV6 + "/64 dev veth0 nodad",
+		"-n " + n.ours + " addr add " + oursV4 + "/24 dev veth0",
+		"-n " + n.ours + " addr add " + oursV6 + "/64 dev veth0 nodad",
+		"-n " + n.peer + " link set veth0 up",
+		"-n " + n.ours + " link set veth0 up",
 	} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-		}
+		ip(t, args)
 	}
 	return n
+}
+
+// addNamespace makes a namespace, and removes it at the end of the test.
+func addNamespace(t *testing.T, name string) {
+	t.Helper()
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		lacking(t, "UMPA_NETNS", fmt.Sprintf("ip netns add: %v: %s", err, bytes.TrimSpace(out)))
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("ip", "netns", "del", name).CombinedOutput(); err != nil {
+			t.Errorf("ip netns del %s: %v: %s", name, err, out)
+		}
+	})
+	ip(t, "-n "+name+" link set lo up")
+}
+
+// ip runs one command of iproute2.
+func ip(t *testing.T, args string) {
+	t.Helper()
+	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v: %s", args, err, out)
+	}
 }
 
 // tool runs a real client in the peer's namespace and returns what it wrote.

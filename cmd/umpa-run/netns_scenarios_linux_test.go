@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The second network of scenarios that stand between two: "far" is its kernel.
+const (
+	farV4, farV6 = "10.8.0.1", "fd08::1"
+	// What the scenario in the middle is for the peer, and for far.
+	nearGateV4, nearGateV6 = "10.9.0.254", "fd09::fe"
+	farGateV4, farGateV6   = "10.8.0.254", "fd08::fe"
+)
+
+// at is the network as a subtest sees it whose clients run in a namespace.
+func (n *network) at(t *testing.T, namespace string) *network {
+	c := *n
+	c.t, c.peer = t, namespace
+	return &c
+}
+
+// addFar puts a third namespace on the other side of ours, behind its veth1.
+func (n *network) addFar() (namespace string) {
+	n.t.Helper()
+	far := strings.TrimSuffix(n.peer, "peer") + "far"
+	addNamespace(n.t, far)
+	ip(n.t, "-n "+far+" link add veth0 type veth peer name veth1 netns "+n.ours)
+	ip(n.t, "-n "+far+" link set veth0 up")
+	ip(n.t, "-n "+n.ours+" link set veth1 up")
+	return far
+}
+
+// attempt runs a real client that may fail, and returns all that it wrote.
+func (n *network) attempt(name string, args ...string) string {
+	n.t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		lacking(n.t, "UMPA_TOOLS", name+" is not installed")
+	}
+	out, err := exec.Command("ip", append([]string{"netns", "exec", n.peer, name}, args...)...).CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		n.t.Fatalf("%s: %v", name, err)
+	}
+	return string(out)
+}
+
+// wants fails the test unless the output matches every expression.
+func wants(t *testing.T, out string, expressions ...string) {
+	t.Helper()
+	for _, e := range expressions {
+		if !regexp.MustCompile("(?m)" + e).MatchString(out) {
+			t.Errorf("there is no match of %q in\n%s", e, out)
+		}
+	}
+}
+
+// TestRouterBetweenKernels puts router.js between two kernels.
+func TestRouterBetweenKernels(t *testing.T) {
+	n := newNetwork(t)
+	far := n.addFar()
+	for _, args := range []string{
+		"-n " + far + " addr add " + farV4 + "/24 dev veth0",
+		"-n " + far + " addr add " + farV6 + "/64 dev veth0 nodad",
+		"-n " + far + " route add default via " + farGateV4,
+		"-n " + far + " route add default via " + farGateV6,
+		"-n " + n.peer + " route add default via " + nearGateV4,
+		"-n " + n.peer + " route add default via " + nearGateV6,
+	} {
+		ip(t, args)
+	}
+	r := n.start("routing between", "-i", "a=veth0", "-i", "b=veth1", "scenarios/router.js", "--",
+		nearGateV4+"/24", farGateV4+"/24", nearGateV6+"/64", farGateV6+"/64")
+
+	for _, c := range []struct{ family, dst, hop, nobody, nowhere, host, net string }{
+		{"-4", farV4, nearGateV4, "10.8.0.77", "10.7.0.1", "Destination Host Unreachable", "Destination Net Unreachable"},
+		{"-6", farV6, nearGateV6, "fd08::77", "fd07::1", "Address unreachable", "No route"},
+	} {
+		t.Run("ping"+c.family, func(t *testing.T) {
+			n := n.at(t, n.peer)
+			wants(t, n.tool("ping", c.family, "-q", "-i", "0.01", "-c", "100", "-W", "5", c.dst), "100 packets transmitted, 100 received, 0% packet loss")
+			wants(t, n.tool("ping", c.family, "-c", "1", "-W", "5", c.dst), "icmp_seq=1 ttl=63 ")
+			// Longer than the link: the sender cuts it, and so may the router.
+			wants(t, n.tool("ping", c.family, "-c", "1", "-W", "5", "-s", "4000", c.dst), "4008 bytes from .* ttl=63 ")
+			wants(t, n.attempt("ping", c.family, "-c", "1", "-W", "5", "-t", "1", c.dst), "(?i)From "+c.hop+".*Time (to live )?exceeded")
+		})
+		t.Run("unreachable"+c.family, func(t *testing.T) {
+			n := n.at(t, n.peer)
+			wants(t, n.attempt("ping", c.family, "-c", "1", "-W", "10", c.nobody), "From "+c.hop+" .*"+c.host)
+			wants(t, n.attempt("ping", c.family, "-c", "1", "-W", "5", c.nowhere), "From "+c.hop+" .*"+c.net)
+		})
+		t.Run("traceroute"+c.family, func(t *testing.T) {
+			n := n.at(t, n.peer)
+			for _, method := range []string{"-U", "-I", "-T"} {
+				out := n.tool("traceroute", c.family, "-n", "-q", "1", method, c.dst)
+				wants(t, out, "^ 1  "+c.hop+"  [0-9.]+ ms$", "^ 2  "+c.dst+"  [0-9.]+ ms$")
+			}
+		})
+		t.Run("mtr"+c.family, func(t *testing.T) {
+			n := n.at(t, n.peer)
+			out := n.tool("mtr", c.family, "-n", "-r", "-c", "3", "-i", "0.2", "-G", "1", c.dst)
+			wants(t, out, `^ +1\.\|-- `+c.hop+` +0\.0% +3 `, `^ +2\.\|-- `+c.dst+` +0\.0% +3 `)
+		})
+		t.Run("itself"+c.family, func(t *testing.T) {
+			n := n.at(t, far)
+			wants(t, n.tool("ping", c.family, "-q", "-c", "2", "-i", "0.1", "-W", "5", c.hop), "2 received, 0% packet loss")
+			wants(t, n.tool("traceroute", c.family, "-n", "-q", "1", c.hop), "^ 1  \\S+  [0-9.]+ ms$")
+		})
+	}
+	r.stop()
+}
