@@ -64,7 +64,7 @@ func (a *API) prove(f *goja.Object) (p proof) {
 	p.stays, p.why = verdict.Stays, verdict.Reason
 	if p.stays {
 		// The global itself cannot be replaced: see installSend.
-		p.replies = repliesLeave(src, a.script != nil && !a.script.Declares("send"))
+		p.replies = repliesLeave(src, a.script != nil && !a.script.Declares("send"), a.scalar)
 	}
 	return p
 }

@@ -6,20 +6,25 @@ import (
 
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
+	"github.com/dop251/goja/unistring"
 )
 
 // repliesLeave reports whether every answer that a handler makes by reply()
-// provably goes nowhere but into send(), at once, or is what the handler
-// returns. Then the handler's answers may all be built into one buffer. src is
-// the source of a handler that provably keeps nothing of its packet, so that
-// reply can only be called where src says so; sends tells whether the name
-// send means the native function there.
+// provably goes nowhere but into send(), or is what the handler returns, before
+// it makes another. Then the handler's answers may all be built into one
+// buffer. src is the source of a handler that provably keeps nothing of its
+// packet, so that reply can only be called where src says so; sends tells
+// whether the name send means the native function there, and scalar whether a
+// protocol's field reads as a primitive.
 //
 // It counts: each mention of reply must be the callee in send(x.reply(…)), in
 // return x.reply(…), or in the expression that an arrow function gives, and
-// each mention of send the callee of a call. Whatever else mentions either
-// name is not understood, and no proof.
-func repliesLeave(src string, sends bool) (ok bool) {
+// each mention of send the callee of a call. Or the one mention of reply is
+// where a variable is declared, r = x.reply(…), and each mention of that name
+// is send(r), return r, or r.ip.ttl, read or assigned. Whatever else mentions
+// these names is not understood, and no proof; nor is a function within the
+// handler.
+func repliesLeave(src string, sends bool, scalar func(protocol, field string) bool) (ok bool) {
 	if !strings.Contains(src, ".reply(") {
 		return false
 	}
@@ -36,7 +41,7 @@ func repliesLeave(src string, sends bool) (ok bool) {
 	if !ok {
 		return false
 	}
-	c := replyCount{sends: sends}
+	c := replyCount{sends: sends, scalar: scalar}
 	switch f := s.Expression.(type) {
 	case *ast.FunctionLiteral:
 		if f.Async || f.Generator {
@@ -52,8 +57,17 @@ func repliesLeave(src string, sends bool) (ok bool) {
 	default:
 		return false
 	}
-	c.walk(reflect.ValueOf(s.Expression), 0)
-	return c.functions == 1 && !c.deep && c.replies > 0 && c.replies == c.left && c.sent == c.sendCalls
+	root := reflect.ValueOf(s.Expression)
+	c.walk(root, 0)
+	if c.functions != 1 || c.deep || c.sent != c.sendCalls {
+		return false
+	}
+	if c.replies == 1 && c.variable != "" && c.left == 0 {
+		named := replyCount{sends: sends, scalar: scalar, variable: c.variable}
+		named.walk(root, 0)
+		return named.mentions == named.understood
+	}
+	return c.replies > 0 && c.replies == c.left
 }
 
 type replyCount struct {
@@ -64,14 +78,36 @@ type replyCount struct {
 	sendCalls int // of which those that are called
 	functions int
 	deep      bool
+
+	scalar     func(protocol, field string) bool
+	variable   unistring.String // declared as an answer
+	mentions   int              // of it
+	understood int              // of which those that let it go nowhere else
+}
+
+// isReply reports whether e is x.reply(…).
+func isReply(e ast.Expression) bool {
+	call, ok := e.(*ast.CallExpression)
+	if !ok {
+		return false
+	}
+	dot, ok := call.Callee.(*ast.DotExpression)
+	return ok && dot.Identifier.Name == "reply"
+}
+
+// is reports whether e is the variable.
+func (c *replyCount) is(e ast.Expression) bool {
+	id, ok := e.(*ast.Identifier)
+	return ok && c.variable != "" && id.Name == c.variable
 }
 
 // leaves counts an expression that goes to send() or out of the handler.
 func (c *replyCount) leaves(e ast.Expression) {
-	if call, ok := e.(*ast.CallExpression); ok {
-		if dot, ok := call.Callee.(*ast.DotExpression); ok && dot.Identifier.Name == "reply" {
-			c.left++
-		}
+	switch {
+	case isReply(e):
+		c.left++
+	case c.is(e):
+		c.understood++
 	}
 }
 
@@ -98,6 +134,17 @@ func (c *replyCount) walk(v reflect.Value, depth int) {
 			c.functions++
 		case *ast.ReturnStatement:
 			c.leaves(n.Argument)
+		case *ast.Binding:
+			if id, ok := n.Target.(*ast.Identifier); ok && isReply(n.Initializer) {
+				if c.variable == id.Name {
+					c.understood++
+				}
+				c.variable = id.Name
+			}
+		case *ast.DotExpression:
+			if layer, ok := n.Left.(*ast.DotExpression); ok && c.is(layer.Left) && c.scalar(layer.Identifier.Name.String(), n.Identifier.Name.String()) {
+				c.understood++
+			}
 		case *ast.StringLiteral:
 			if n.Value == "reply" {
 				c.replies++
@@ -121,6 +168,9 @@ func (c *replyCount) walk(v reflect.Value, depth int) {
 		}
 	case reflect.Struct:
 		if v.Type() == typeIdentifier {
+			if c.variable != "" && v.Field(0).String() == string(c.variable) {
+				c.mentions++
+			}
 			switch v.Field(0).String() {
 			case "reply":
 				c.replies++

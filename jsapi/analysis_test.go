@@ -19,7 +19,24 @@ func TestRepliesLeave(t *testing.T) {
 		{`p => { return p.reply({ip: {ttl: 3}}) }`, false, true},
 		{`function (p) { if (p.icmp) send(p.reply()); }`, true, true},
 		{`function (p) { if (p.icmp) return p.reply(); send(p.reply()) }`, true, true},
-		{`p => { const r = p.reply(); send(r) }`, true, false},
+		{`p => { const r = p.reply(); send(r) }`, true, true},
+		{`p => { const r = p.reply(); send(r) }`, false, false},
+		{`p => { const r = p.reply(); return r }`, false, true},
+		{`p => { const r = p.reply(); r.ip.ttl = 3; r.icmp.seq++; if (r.ip.id > 7) send(r) }`, true, true},
+		{`p => { for (let i = 0; i < 3; i++) { const r = p.reply(); r.icmp.seq = i; send(r) } }`, true, true},
+		{`p => { var r = p.reply(); r.payload = 'x'; send(r) }`, true, false},
+		{`p => { const r = p.reply(); const i = r.ip; send(r) }`, true, false},
+		{`p => { const r = p.reply(); kept = r }`, true, false},
+		{`p => { const r = p.reply(), q = p.reply(); send(r); send(q) }`, true, false},
+		{`p => { const r = p.reply(); kept = { r } }`, true, false},
+		{`p => { let r = p.reply(); r = kept; kept = r }`, true, false},
+		{`p => { const r = p.reply(); x.r = 3; send(r) }`, true, false},
+		{`p => { const r = p.reply(); send(r.ip) }`, true, false},
+		{`p => { const r = p.reply(); r.dns.questions.push(1); send(r) }`, true, false},
+		{`p => { const { ip } = p.reply(); kept = ip }`, true, false},
+		{`p => { const r = p.reply(); const q = r; kept = q }`, true, false},
+		{`p => { const r = p.reply(); kept = [r, r.ip.ttl] }`, true, false},
+		{`(p, r = p.reply()) => { send(r) }`, true, true},
 		{`p => { kept = p.reply(); send(p.reply()) }`, true, false},
 		{`p => { send(p.reply(), p.reply()) }`, true, false},
 		{`p => { send([p.reply()]) }`, true, false},
@@ -40,7 +57,7 @@ func TestRepliesLeave(t *testing.T) {
 		{`p => {`, true, false},
 	}
 	for _, tt := range tests {
-		if got := repliesLeave(tt.src, tt.sends); got != tt.want {
+		if got := repliesLeave(tt.src, tt.sends, newScene(t).api.scalar); got != tt.want {
 			t.Errorf("%s, sends %v: %v, want %v", tt.src, tt.sends, got, tt.want)
 		}
 	}
@@ -81,6 +98,8 @@ func TestLent(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
 		{`p => { send(p.reply()) }`, "true"},
 		{`p => p.reply()`, "true"},
+		{`p => { const r = p.reply(); r.icmp.seq = r.icmp.seq * 2; r.ip.ttl = 9; send(r) }`, "true"},
+		{`p => { for (let i = 0; i < 3; i++) { const r = p.reply({ip: {ttl: i}}); r.icmp.seq = i; send(r) } }`, "true"},
 		{`p => { if (p.icmp.seq > 2 && p.ip.ttl >= 64 && p.eth.src !== p.eth.dst) send(p.reply({ip: {ttl: p.ip.ttl - 1}})) }`, "true"},
 		{`({icmp}) => { n += icmp.seq }`, "true"},
 		{`p => { const {src, dst} = p.ip; log[src] = dst }`, "true"},
@@ -154,7 +173,8 @@ func TestAllocations(t *testing.T) {
 		{`let n = 0; on('icmp', p => { if (p.icmp.seq === 4 && p.ip.src !== '1.2.3.4' && p.eth.src !== '') n = p.ip.ttl })`, 0},
 		{`on('icmp', p => { send(p.reply()) })`, 0},
 		{`on('icmp', p => p.reply())`, 0},
-		{`on('icmp', p => { const r = p.reply(); send(r) })`, 4},
+		{`on('icmp', p => { const r = p.reply(); r.ip.ttl = 9; r.icmp.seq = 1; send(r) })`, 2},
+		{`on('icmp', p => { const r = p.reply(); send([r]) })`, 14},
 	} {
 		h := &quiet{fake: newFake()}
 		rt := goja.New()

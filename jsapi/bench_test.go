@@ -35,7 +35,7 @@ func BenchmarkDeliver(b *testing.B) {
 	for _, bm := range []struct{ name, src string }{
 		{"handler=reply", `on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(pkt.reply()) })`},
 		{"handler=reply,returned", `on({icmp: {type: 'echoRequest'}}, pkt => { if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) return pkt.reply() })`},
-		{"handler=reply,variable", `on({icmp: {type: 'echoRequest'}}, pkt => { const r = pkt.reply(); if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(r) })`},
+		{"handler=reply,variable", `on({icmp: {type: 'echoRequest'}}, pkt => { const r = pkt.reply(); r.ip.ttl = 9; if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(r) })`},
 		{"reaction", `on({icmp: {type: 'echoRequest'}}, reply())`},
 		{"handler=reply,kept", `let kept; on({icmp: {type: 'echoRequest'}}, pkt => { kept = pkt; if (pkt.icmp.id === 3 && pkt.ip.src !== '10.0.0.9' && pkt.icmp.seq >= 0) send(pkt.reply()) })`},
 		{"handler=count", `let n = 0; on({icmp: {type: 'echoRequest'}}, pkt => { n++ })`},

@@ -95,8 +95,8 @@ func (a *API) drop() {
 	if a.lent != nil && a.lent.p != nil {
 		a.lent.takeBack()
 	}
-	if a.spare != nil {
-		a.spare.p = nil
+	if a.spare != nil && a.spare.p != nil {
+		a.spare.takeBack()
 	}
 }
 
@@ -284,6 +284,9 @@ func (a *API) run(s *sub) {
 		a.leave()
 		if lent {
 			v.takeBack()
+			if s.replies && a.spare != nil && a.spare.p != nil {
+				a.spare.takeBack()
+			}
 		}
 	case s.sends != nil:
 		a.begin(s)
