@@ -188,15 +188,22 @@ func (v *view) refresh() {
 }
 
 // set assigns a field of a layer: a value that varies, or a constant.
-func (l *layer) set(path string, f *packet.Field, val goja.Value) error {
-	a, v := l.v.a, l.v
-	x := a.fromJS(path, val)
+func (l *layer) set(f *packet.Field, val goja.Value) error {
+	v := l.v
+	var x packet.Value
+	if o, ok := val.(*goja.Object); ok {
+		x = v.a.fromJS(l.class.proto.Name+"."+f.Name, o)
+	} else { // what is set in a loop needs no path for an error
+		x = v.a.fromJS("", val)
+	}
 	if !packet.Varies(x) {
 		if err := v.p.Set(l.i, f, x); err != nil {
 			return err
 		}
-		v.dropSlot(l.i, f)
-		v.changed()
+		if v.vary != nil {
+			v.dropSlot(l.i, f)
+			v.changed()
+		}
 		return nil
 	}
 	s := varySlot{Slot: packet.Slot{Layer: l.i, Field: f, Value: x}, shown: val}

@@ -546,7 +546,7 @@ func (l *layer) Set(key string, val goja.Value) bool {
 		}
 		a.throw(packet.UnknownField(l.class.proto.Name, key, l.class.proto.Fields))
 	}
-	if err := l.set(path, f.f, val); err != nil {
+	if err := l.set(f.f, val); err != nil {
 		a.throw(err)
 	}
 	return true

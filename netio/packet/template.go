@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // Slot is a field of a packet that varies: of layer Layer, or, where Field is
@@ -36,9 +37,16 @@ func EachVary(v Value, f func(*Vary)) {
 }
 
 // Varies reports whether there is a *Vary in a loose value.
-func Varies(v Value) (yes bool) {
-	EachVary(v, func(*Vary) { yes = true })
-	return yes
+func Varies(v Value) bool {
+	switch x := v.(type) {
+	case *Vary:
+		return true
+	case []any:
+		return slices.ContainsFunc(x, Varies)
+	case Fields:
+		return slices.ContainsFunc(x, func(fv FieldValue) bool { return Varies(fv.Value) })
+	}
+	return false
 }
 
 // Sample puts what Peek gives in place of each *Vary. What is not known
