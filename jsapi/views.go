@@ -69,7 +69,6 @@ type class struct {
 // field is a property of a layer.
 type field struct {
 	f    *packet.Field // nil: one of layer, offset, bytes, toJSON, toString
-	path string        // "ip.ttl"
 	how  how
 	text *[256]goja.Value // letters of flags, made when first read
 }
@@ -279,7 +278,7 @@ func (a *API) class(proto *packet.Proto) *class {
 			c.fields.add(name, field{how: h})
 		}
 		for _, f := range proto.Fields { // a field of that name comes first: ip.offset
-			c.fields.add(f.Name, field{f: f, how: howToRead(f), path: proto.Name + "." + f.Name})
+			c.fields.add(f.Name, field{f: f, how: howToRead(f)})
 		}
 		a.classes[id] = c
 	}
