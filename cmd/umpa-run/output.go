@@ -159,10 +159,10 @@ func (o *output) textSummary(s engine.Summary) {
 		fmt.Fprintf(&b, " (%s of real time)", shortDuration(s.Real))
 	}
 	if s.Reloads > 0 {
-		fmt.Fprintf(&b, ", %d reloads", s.Reloads)
+		fmt.Fprintf(&b, ", %s", count(s.Reloads, "reload"))
 	}
 	if s.Errors > 0 {
-		fmt.Fprintf(&b, ", %d errors", s.Errors)
+		fmt.Fprintf(&b, ", %s", count(s.Errors, "error"))
 	}
 	fmt.Fprintf(&b, ", seed %d\n", s.Seed)
 
