@@ -101,6 +101,7 @@ func TestLent(t *testing.T) {
 		{`p => { const r = p.reply(); r.icmp.seq = r.icmp.seq * 2; r.ip.ttl = 9; send(r) }`, "true"},
 		{`p => { for (let i = 0; i < 3; i++) { const r = p.reply({ip: {ttl: i}}); r.icmp.seq = i; send(r) } }`, "true"},
 		{`p => { if (p.icmp.seq > 2 && p.ip.ttl >= 64 && p.eth.src !== p.eth.dst) send(p.reply({ip: {ttl: p.ip.ttl - 1}})) }`, "true"},
+		{`p => { const r = p.reply(); if (n++ % 3 === 0) r.ip.ttl = steps; send(r) }`, "true"},
 		{`({icmp}) => { n += icmp.seq }`, "true"},
 		{`p => { const {src, dst} = p.ip; log[src] = dst }`, "true"},
 		{`p => { send(p.with({ip: {ttl: 1}})) }`, "true"},
@@ -111,7 +112,7 @@ func TestLent(t *testing.T) {
 		{`p => { setTimeout(() => { n += p.icmp.seq }, 5) }`, "false"},
 	} {
 		s := newScene(t)
-		src := "let n = 0; const log = {}; on('icmp', " + tt.src + ")"
+		src := "let n = 0; const log = {}, steps = counter(10); on('icmp', " + tt.src + ")"
 		s.api.Source(src, "")
 		s.run(src)
 		if got := fmt.Sprint(s.api.subs[0].stays); got != tt.want {

@@ -217,7 +217,7 @@ func (v *view) reply(call goja.FunctionCall) goja.Value {
 		if r.p != nil {
 			r.takeBack()
 		}
-		r.link, r.p = v.link, &r.own
+		r.link, r.p, r.vary = v.link, &r.own, nil
 	} else {
 		r = v.a.ownView(v.link, len(p.Data))
 		r.answer = true
