@@ -177,6 +177,10 @@ func (f *Field) Check(path string, v Value) error {
 	return err
 }
 
+// Number returns the bits that a number, letters or a standard name make in a
+// Uint, Int or Flags field. The error is a *FieldError at path.
+func (f *Field) Number(path string, v Value) (uint64, error) { return f.toNumber(path, v) }
+
 // put writes the low n bits of v at the position.
 func (w *writer) put(v uint64, n int, le bool) {
 	last := (w.pos + n + 7) / 8
