@@ -22,6 +22,9 @@ func (a *API) installBuilders() {
 // value of one name, it is the first one's.
 func (a *API) builder(p *packet.Proto) *goja.Object {
 	o := a.function(p.Name, func(call goja.FunctionCall) goja.Value {
+		if a.reg != packet.Builtin() {
+			p = a.reg.Proto(p.Name) // it may have been replaced
+		}
 		fields, slots := takeVarying(p, a.fields(p.Name, call.Argument(0)), call.Argument(0))
 		q, err := packet.New(a.reg, p, fields)
 		if err != nil {

@@ -19,6 +19,7 @@ type match struct {
 	lent    bool                        // rawPred provably keeps nothing of the packet
 	custom  func(p *packet.Packet) bool // of something that waits
 
+	source any     // what pattern was compiled of
 	exacts []exact // of pattern
 	name   string  // as the summary shows it: 'arp', { tcp }, a function's name
 	goes   bool    // it runs without entering JavaScript
@@ -56,6 +57,20 @@ func (m *match) matches(a *API, p *packet.Packet, v *view) bool {
 		return m.rawPred(goja.FunctionCall{This: goja.Undefined(), Arguments: []goja.Value{v.object()}}).ToBoolean()
 	}
 	return true
+}
+
+// renew compiles the match again, for a registry in which a protocol was
+// replaced.
+func (m *match) renew(reg *packet.Registry) (err error) {
+	if m.proto != nil {
+		m.proto = reg.Proto(m.proto.Name)
+	}
+	if m.pattern != nil {
+		if m.pattern, err = packet.Compile(reg, m.source); err == nil {
+			m.exacts = exacts(reg, m.source)
+		}
+	}
+	return err
 }
 
 // look makes v what predicates within a pattern are called with, until the
@@ -120,7 +135,7 @@ func (a *API) match(where string, v goja.Value) *match {
 	}
 	c := &patterns{a: a, where: where, goes: true}
 	pattern := c.packet("", o, 0)
-	m := &match{name: c.name(o), goes: c.goes}
+	m := &match{name: c.name(o), goes: c.goes, source: pattern}
 	var err error
 	if m.pattern, err = packet.Compile(a.reg, pattern); err != nil {
 		a.throw(err)
