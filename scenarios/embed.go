@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed *.js
+//go:embed *.js *.json
 var files embed.FS
 
 // FS holds the scenarios as they stand in the repository: FS.Open of

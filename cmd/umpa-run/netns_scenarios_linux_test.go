@@ -111,3 +111,44 @@ func TestRouterBetweenKernels(t *testing.T) {
 	}
 	r.stop()
 }
+
+// TestNameServerForDig asks dns-server.js with the client of a name server's
+// own makers.
+func TestNameServerForDig(t *testing.T) {
+	n := newNetwork(t)
+	n.start("answering for 17 records of example.org", "-i", n.iface,
+		"-e", "MAC=02:00:00:00:09:03", "-e", "IP="+hostV4+"/24", "-e", "IP6="+hostV6+"/64", "scenarios/dns-server.js")
+	for _, c := range []struct {
+		question string
+		want     []string
+	}{
+		{"www.example.org A", []string{"status: NOERROR", "flags: qr aa rd;", `^www\.example\.org\.\s+3600\s+IN\s+A\s+192\.0\.2\.80$`, `\s192\.0\.2\.81$`}},
+		{"www.example.org AAAA", []string{`^www\.example\.org\.\s+3600\s+IN\s+AAAA\s+2001:db8::80$`}},
+		{"WWW.Example.ORG AAAA", []string{`^www\.example\.org\.\s+3600\s+IN\s+AAAA\s+2001:db8::80$`}},
+		{"example.org TXT", []string{`\sTXT\s+"v=spf1 mx -all"$`}},
+		{"example.org MX", []string{`\sMX\s+10 mail\.example\.org\.$`, `\sMX\s+20 mail2\.example\.org\.$`}},
+		{"example.org SOA", []string{`\sSOA\s+ns1\.example\.org\. hostmaster\.example\.org\. 2026010101 7200 3600 1209600 300$`}},
+		{"ftp.example.org A", []string{`^ftp\.example\.org\.\s+3600\s+IN\s+CNAME\s+www\.example\.org\.$`, `\s192\.0\.2\.81$`}},
+		{"_http._tcp.example.org SRV", []string{`\sSRV\s+0 5 80 www\.example\.org\.$`}},
+		{"short.example.org A", []string{`^short\.example\.org\.\s+5\s+IN\s+A\s`}},
+		{"nobody.example.org A", []string{"status: NXDOMAIN", "flags: qr aa rd;", "ANSWER: 0, AUTHORITY: 1", `^example\.org\.\s+300\s+IN\s+SOA\s`}},
+		{"www.example.org MX", []string{"status: NOERROR", "ANSWER: 0, AUTHORITY: 1"}},
+		{"_tcp.example.org A", []string{"status: NOERROR", "ANSWER: 0, AUTHORITY: 1"}},
+		{"example.com A", []string{"status: REFUSED"}},
+		{"long.example.org TXT", []string{"status: NOERROR", "flags: qr aa rd;", "EDNS: version: 0, flags:; udp: 1232", "any chance"}},
+		{"+noedns +ignore long.example.org TXT", []string{"flags: qr aa tc rd;", "ANSWER: 0", "ADDITIONAL: 0"}},
+		{"+bufsize=600 +ignore long.example.org TXT", []string{"flags: qr aa tc rd;", "ANSWER: 0", "ADDITIONAL: 1"}},
+		{"+opcode=notify www.example.org A", []string{"status: NOTIMP"}},
+	} {
+		for _, server := range []string{hostV4, hostV6} {
+			t.Run(c.question+" "+server, func(t *testing.T) {
+				out := n.at(t, n.peer).tool("dig", append([]string{"@" + server, "+tries=1", "+timeout=10"}, strings.Fields(c.question)...)...)
+				wants(t, out, c.want...)
+				if strings.Contains(out, "WARNING: Message") || strings.Contains(out, "malformed") {
+					t.Errorf("dig does not like it:\n%s", out)
+				}
+			})
+		}
+	}
+	wants(t, n.attempt("dig", "@"+hostV4, "+tcp", "+tries=1", "+timeout=10", "example.org"), "connection refused")
+}
