@@ -44,6 +44,7 @@ type unit struct {
 	dir      string // the scenario's folder: of the file system, or inside embedded
 	embedded fs.FS  // nil: the file system
 	program  *goja.Program
+	text     string   // of the bundle
 	files    []string // local files it was made of, absolute, sorted
 	options  options
 	warnings []string
@@ -344,6 +345,7 @@ func (l *loader) compile(result api.BuildResult) error {
 	if err != nil {
 		return l.syntaxError(err, mapped)
 	}
+	l.unit.text = string(code)
 	l.unit.program, err = goja.CompileAST(tree, true)
 	if err != nil {
 		return l.syntaxError(err, nil)

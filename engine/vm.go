@@ -91,6 +91,7 @@ func (v *vm) watchTop() {
 // runTop calls the bundle with what it needs of us.
 func (v *vm) runTop() (*goja.Promise, error) {
 	rt := v.rt
+	v.api.Source(v.unit.text, bundleName)
 	value, err := rt.RunProgram(v.unit.program)
 	if err != nil {
 		return nil, err
