@@ -273,8 +273,8 @@ func quotes(q, req *Packet) bool {
 		}
 		x, y := q.Body(0), req.Body(j)
 		n := min(len(x), len(y), 8)
-		if n < min(len(y), 4) {
-			return false
+		if n < min(len(y), 8) {
+			return false // RFC 792: an error quotes eight bytes at least
 		}
 		// Of these eight bytes a checksum may differ: offload fills it in late.
 		number := a[9]
