@@ -267,7 +267,7 @@ func quotes(q, req *Packet) bool {
 				return false
 			}
 		case "ip6":
-			if len(a) < 40 || !bytes.Equal(a[8:40], b[8:40]) {
+			if len(a) < 40 || a[6] != b[6] || !bytes.Equal(a[8:40], b[8:40]) {
 				return false
 			}
 		}
