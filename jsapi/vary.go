@@ -35,7 +35,7 @@ func init() {
 	installs = append(installs, struct {
 		names   string
 		install func(*API)
-	}{"counter range cycle hosts random product fuzz", (*API).installVarying})
+	}{"counter range cycle hosts random product fuzz schedule", (*API).installVarying})
 }
 
 // randomStream parts the numbers of random.* from those of Math.random and of
@@ -88,6 +88,7 @@ func (a *API) installVarying() {
 	def("cycle", func(call goja.FunctionCall) goja.Value { return a.fromList("cycle", call.Argument(0), packet.Cycle) })
 	def("product", a.product)
 	def("fuzz", a.fuzz)
+	def("schedule", a.schedule)
 	a.installRandom()
 }
 

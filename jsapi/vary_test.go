@@ -63,9 +63,9 @@ func TestVarying(t *testing.T) {
 	}
 }
 
-// templates are the layers of templates, each with the text of a function of
+// templateCases are the layers of templates, each with the text of a function of
 // i that gives the layers of its ith packet. Random values are not among them.
-var templates = []struct{ name, varying, anew string }{
+var templateCases = []struct{ name, varying, anew string }{
 	{"one counter", `ip({dst: '10.0.0.9'}), udp({sport: counter(65530)}), 'x'`, `ip({dst: '10.0.0.9'}), udp({sport: (65530 + i) % 65536}), 'x'`},
 	{"four fields", `ip({dst: '10.0.0.9', src: hosts('198.51.100.0/29'), ttl: range(1, 255)}), udp({sport: range(1, 9), dport: cycle([53, 123, 80])}), 'abc'`,
 		`ip({dst: '10.0.0.9', src: '198.51.100.' + (1 + i % 6), ttl: 1 + i % 255}), udp({sport: 1 + i % 9, dport: [53, 123, 80][i % 3]}), 'abc'`},
@@ -105,7 +105,7 @@ func (s *scene) learned() {
 // What a template sends is, byte for byte, what building each packet anew sends.
 func TestTemplateIsLikeBuilding(t *testing.T) {
 	const n = 40
-	for _, c := range templates {
+	for _, c := range templateCases {
 		t.Run(c.name, func(t *testing.T) {
 			run := func(src string) string {
 				s := newScene(t)
