@@ -34,6 +34,7 @@ type API struct {
 	frame      uint64   // number of the frame being delivered; 0: none
 	running    int      // depth of guarded entries
 	closed     bool
+	suite      *suite // nil: test() is a mistake
 
 	// What the other files keep: each has its own struct, embedded here.
 	views
@@ -43,7 +44,6 @@ type API struct {
 	surroundings
 	analysis
 	variation
-	scheduling
 }
 
 // installs lists what New puts into a runtime, in order: the global names,
@@ -103,10 +103,7 @@ var exportNames = sync.OnceValue(func() []string {
 func (a *API) Exports() *goja.Object { return a.exports }
 
 // Handlers lists the callbacks registered so far, in order, for the summary.
-func (a *API) Handlers() []*Handler {
-	a.refreshSchedules()
-	return a.handlers
-}
+func (a *API) Handlers() []*Handler { return a.handlers }
 
 // Close forgets all subscriptions and whatever waits; nothing of the script
 // runs afterwards.
