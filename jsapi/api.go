@@ -44,6 +44,7 @@ type API struct {
 	surroundings
 	analysis
 	variation
+	scheduling
 }
 
 // installs lists what New puts into a runtime, in order: the global names,
@@ -103,16 +104,19 @@ var exportNames = sync.OnceValue(func() []string {
 func (a *API) Exports() *goja.Object { return a.exports }
 
 // Handlers lists the callbacks registered so far, in order, for the summary.
-func (a *API) Handlers() []*Handler { return a.handlers }
+func (a *API) Handlers() []*Handler {
+	a.refreshSchedules()
+	return a.handlers
+}
 
 // Close forgets all subscriptions and whatever waits; nothing of the script
 // runs afterwards.
 func (a *API) Close() {
 	a.closed = true
-	for _, s := range a.subs {
+	for _, s := range a.subs.all() {
 		s.ended = true
 	}
-	a.subs = nil
+	a.subs = subIndex{}
 }
 
 // global makes a value a global and an export of the module 'umpa'.
