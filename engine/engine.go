@@ -97,6 +97,11 @@ type Config struct {
 	// exit. nil: nothing is done.
 	Stuck func(*ScriptError)
 
+	// StateDir, when not empty, is the folder in which the script's storage is
+	// kept, in a file named after the script, through restarts of the process.
+	// Otherwise it is in memory. Two scenarios of one name cannot share a folder.
+	StateDir string
+
 	// AllowRead lists folders the script may read files in, beside its own.
 	AllowRead []string
 }

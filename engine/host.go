@@ -90,6 +90,9 @@ func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
 	return netio.NextHop(l.Info().Name, dst)
 }
 
+// Storage is the engine's: it outlives the runtime.
+func (v *vm) Storage() jsapi.Store { return v.e.store }
+
 // CompileFilter compiles a pcap filter.
 func (v *vm) CompileFilter(expr string, link int) (func(frame []byte) bool, error) {
 	t := netio.LinkTypeEthernet

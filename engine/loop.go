@@ -30,6 +30,7 @@ type Engine struct {
 	cfg   Config
 	unit  *unit
 	links []*link
+	store *Store // owned by the loop
 	infos []jsapi.LinkInfo // of links; Up is the loop's
 	inbox inbox
 	guard watchdog
@@ -125,6 +126,14 @@ func New(cfg Config) (*Engine, error) {
 	boundRegexps(cfg.CallbackTimeout)
 	e := &Engine{cfg: cfg, unit: u, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{})}
 	e.inbox.init(cfg.QueueFrames)
+	e.store = NewStore()
+	if cfg.StateDir != "" {
+		s, err := OpenStore(cfg.StateDir, cfg.Script)
+		if err != nil {
+			return nil, &StateError{err}
+		}
+		e.store = s
+	}
 	if err := e.openLinks(); err != nil {
 		e.Close()
 		return nil, err
@@ -174,6 +183,16 @@ func (e *Engine) release() {
 	if !closed {
 		e.inbox.close()
 		e.closeLinks()
+		if err := e.store.Close(); err != nil {
+			e.fail(fmt.Errorf("state: %w", err))
+		}
+	}
+}
+
+// sync makes what this turn stored survive the end of the machine.
+func (e *Engine) sync() {
+	if err := e.store.Sync(); err != nil {
+		e.fail(fmt.Errorf("state: %w", err))
 	}
 }
 
@@ -448,6 +467,7 @@ func (e *Engine) turn() {
 		e.runImmediates()
 	}
 	e.flush()
+	e.sync()
 }
 
 // deliver gives the script the frames of this turn.
@@ -563,6 +583,7 @@ func (e *Engine) finish() {
 	if e.vm != nil {
 		e.vm.close()
 	}
+	e.sync()
 	e.inbox.close()
 	for _, a := range e.batches {
 		a.batch.Release()

@@ -24,6 +24,14 @@ type Store struct {
 // storeBucket holds the values in a state file.
 var storeBucket = []byte("storage")
 
+// StateError is a state folder or file that cannot be used.
+type StateError struct{ Err error }
+
+func (e *StateError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StateError) Unwrap() error { return e.Err }
+
 // NewStore returns a store in memory.
 func NewStore() *Store { return &Store{values: map[string][]byte{}} }
 

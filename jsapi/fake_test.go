@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type fake struct {
 	hop        func(dst netip.Addr) (hop, src netip.Addr, ok bool)
 	captures   map[string]*fakeCapture
 	devices    []Device
+	storage    memory
 }
 
 type fakeTimer struct {
@@ -71,7 +73,7 @@ func newFake() *fake {
 			{Name: "lan", Kind: "wire", MAC: packet.MAC{2, 0, 0, 0, 0, 1}, IPv4: netip.MustParsePrefix("10.0.0.1/24"), IPv6: netip.MustParsePrefix("fd00::1/64"), MTU: 1500, Up: true, First: "eth"},
 			{Name: "wan", Kind: "wire", MAC: packet.MAC{2, 0, 0, 0, 1, 1}, IPv4: netip.MustParsePrefix("192.0.2.1/24"), MTU: 1500, Up: true, First: "eth"},
 		},
-		files: map[string][]byte{}, env: map[string]string{}, captures: map[string]*fakeCapture{},
+		files: map[string][]byte{}, storage: memory{}, env: map[string]string{}, captures: map[string]*fakeCapture{},
 		filters: map[string]func([]byte) bool{},
 	}
 }
@@ -168,6 +170,18 @@ func (w fakeWriter) Write(data []byte, timeNs int64, first, comment string) erro
 }
 func (w fakeWriter) Close() error { w.c.closed = true; return nil }
 
+// memory is a store that is a map.
+type memory map[string][]byte
+
+func (m memory) Get(key string) ([]byte, bool) { b, ok := m[key]; return b, ok }
+func (m memory) Set(key string, value []byte) error {
+	m[key] = slices.Clone(value)
+	return nil
+}
+func (m memory) Delete(key string) error { delete(m, key); return nil }
+func (m memory) Keys() []string          { return slices.Sorted(maps.Keys(m)) }
+
+func (h *fake) Storage() Store         { return h.storage }
 func (h *fake) Devices() ([]Device, error) { return h.devices, nil }
 func (h *fake) Args() []string             { return h.args }
 func (h *fake) Env() map[string]string     { return h.env }

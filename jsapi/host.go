@@ -61,6 +61,10 @@ type Host interface {
 	// Devices lists the machine's interfaces.
 	Devices() ([]Device, error)
 
+	// Storage is what outlives this runtime: through reloads, and where the
+	// host keeps it in a file through restarts of the process.
+	Storage() Store
+
 	// Args, Env and Seed are what the command line gave.
 	Args() []string
 	Env() map[string]string
@@ -133,6 +137,16 @@ type Frame struct {
 	Time   int64 // nanoseconds since 1970
 	Length int   // bytes on the wire
 	Number uint64
+}
+
+// Store keeps encoded values by key.
+type Store interface {
+	// Get returns a value, which is not to be changed.
+	Get(key string) (value []byte, ok bool)
+	// Set keeps a copy of value, Delete forgets a key; one that is not there is fine.
+	Set(key string, value []byte) error
+	Delete(key string) error
+	Keys() []string
 }
 
 // CaptureReader reads a capture file one frame at a time; Next returns io.EOF

@@ -55,6 +55,9 @@ func exitCode(err error) int {
 		}
 		return exitFailed
 	}
+	if _, ok := errors.AsType[*engine.StateError](err); ok {
+		return exitEnvironment
+	}
 	switch {
 	case errors.Is(err, engine.ErrVirtual), errors.Is(err, netio.ErrFilter):
 		return exitUsage

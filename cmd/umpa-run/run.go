@@ -31,6 +31,7 @@ type runOptions struct {
 	duration   durationValue
 	env        []string
 	allowRead  []string
+	state      string
 	virtual    bool
 	start      string
 	quiet      bool
@@ -54,6 +55,7 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	f.Var(&o.seed, "seed", "seed of every random draw (default: drawn, and printed at the end)")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE` that the scenario sees in env, repeatable")
 	f.StringArrayVar(&o.allowRead, "allow-read", nil, "`DIR` whose files the scenario may read beside its own folder, repeatable")
+	f.StringVar(&o.state, "state", "", "keep what scenarios put into storage in files of `DIR`, through restarts")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "when one scenario fails, let the others go on")
 	f.BoolVar(&o.explain, "explain", false, "tell which lane each handler ran in, and why")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no summary at the end, no notices")
@@ -299,6 +301,7 @@ func (p *process) configure(o *runOptions) (*engine.Config, error) {
 		Seed:      o.seed.n,
 		SeedSet:   o.seed.set,
 		AllowRead: o.allowRead,
+		StateDir:  o.state,
 	}
 	for _, spec := range o.interfaces {
 		i := engine.Interface{Spec: spec}
