@@ -113,10 +113,10 @@ func (a *API) Handlers() []*Handler {
 // runs afterwards.
 func (a *API) Close() {
 	a.closed = true
-	for _, s := range a.subs.all() {
+	for _, s := range a.subs {
 		s.ended = true
 	}
-	a.subs = subIndex{}
+	a.subs = nil
 }
 
 // global makes a value a global and an export of the module 'umpa'.
