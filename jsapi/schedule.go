@@ -426,6 +426,9 @@ func (s *schedule) skip(now time.Duration) {
 func (s *schedule) slots(n int64, now time.Duration) {
 	cause := Cause{s.h, 0}
 	if !s.source.scripted() && s.table.pace != paceDrawn {
+		if t, ok := s.source.(*templates); ok && s.table.pace != paceBits {
+			n -= t.many(s, n, now, cause)
+		}
 		for ; n > 0; n-- {
 			if err := s.slot(now, cause); err != nil {
 				s.finish(err)

@@ -353,6 +353,7 @@ func BenchmarkSchedule(b *testing.B) {
 					n = scheduleBatch - 1
 					f := h.timers[0]
 					h.timers = h.timers[1:]
+					h.now = f.at
 					f.f()
 				}
 			}

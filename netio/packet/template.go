@@ -157,12 +157,14 @@ type op struct {
 	shift uint8
 	share bool  // others read it in nums
 	id    bool  // an IPv4 identification that was not told
+	by    uint8 // shift of the first of sums
+	sum   int32 // the first of sums; -1: none
 	num   int32 // index into nums
 	off   int32 // of the first byte, from the start of the frame
 	size  int32 // bytes
 	mask  uint64
 	table []uint64 // of values from a list: what is stored for each
-	sums  []sumRef
+	sums  []sumRef // that cover it, but for the first
 }
 
 type opKind uint8
@@ -278,7 +280,7 @@ func (t *Template) add(s Slot) (why string) {
 	case !f.present(t.pkt.header(s.Layer)):
 		return name + " is not in every packet"
 	}
-	x := op{vary: v, num: int32(t.draw(v)), shift: f.ld.shift, mask: f.ld.mask}
+	x := op{vary: v, num: int32(t.draw(v)), sum: -1, shift: f.ld.shift, mask: f.ld.mask}
 	first := r.Off + int32(f.bitOff/8)
 	x.off, x.size = first, int32(f.bitOff+f.width()-1)/8-int32(f.bitOff)/8+1
 	switch shape := v.shape; {
@@ -369,7 +371,7 @@ func (t *Template) addSums() {
 	for i := range p.refs {
 		r := &p.refs[i]
 		if r.Proto == protoIP && r.told>>uint(r.Proto.byName["id"].index)&1 == 0 && t.env.NextID != nil {
-			t.ops = append(t.ops, op{id: true, kind: store16, off: r.Off + 4, size: 2, mask: 0xffff})
+			t.ops = append(t.ops, op{id: true, sum: -1, kind: store16, off: r.Off + 4, size: 2, mask: 0xffff})
 		}
 	}
 	var layers []int
@@ -403,7 +405,11 @@ func (t *Template) addSums() {
 		}
 		for j := range t.ops {
 			o := &t.ops[j]
-			if s, ok := ref(o.off, o.size); ok {
+			if s, ok := ref(o.off, o.size); !ok {
+				continue
+			} else if o.sum < 0 {
+				o.sum, o.by = s.sum, s.shift
+			} else {
 				o.sums = append(o.sums, s)
 			}
 		}
@@ -556,7 +562,7 @@ func (t *Template) Next() ([]byte, error) {
 		if o.table != nil {
 			x = o.table[x]
 		}
-		x = x & o.mask << o.shift
+		x = x & o.mask << (o.shift & 63)
 		switch o.kind {
 		case store8:
 			b[o.off] = byte(x)
@@ -572,8 +578,12 @@ func (t *Template) Next() ([]byte, error) {
 		default:
 			x = o.storeRest(b, x)
 		}
+		if o.sum < 0 {
+			continue
+		}
+		t.sums[o.sum].acc += x << (o.by & 63)
 		for _, s := range o.sums {
-			t.sums[s.sum].acc += x << s.shift
+			t.sums[s.sum].acc += x << (s.shift & 63)
 		}
 	}
 	for i := range t.sums {
