@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"math"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -151,4 +153,88 @@ func TestNameServerForDig(t *testing.T) {
 		}
 	}
 	wants(t, n.attempt("dig", "@"+hostV4, "+tcp", "+tries=1", "+timeout=10", "example.org"), "connection refused")
+}
+
+// TestFlakyBridge has the kernel's ping count what flaky.js does to its packets.
+func TestFlakyBridge(t *testing.T) {
+	n := newNetwork(t)
+	far := n.addFar()
+	const farEnd = "10.9.0.9"
+	// Answers to ARP would be lost too, and then more than the pings' share of packets.
+	for _, args := range []string{
+		"-n " + n.peer + " link set veth0 address 02:00:00:00:09:01",
+		"-n " + far + " link set veth0 address 02:00:00:00:09:09",
+		"-n " + far + " addr add " + farEnd + "/24 dev veth0",
+		"-n " + n.peer + " neigh replace " + farEnd + " lladdr 02:00:00:00:09:09 dev veth0",
+		"-n " + far + " neigh replace " + peerV4 + " lladdr 02:00:00:00:09:01 dev veth0",
+	} {
+		ip(t, args)
+	}
+	const pings = 2000
+	flaky := func(t *testing.T, args ...string) (received, duplicates int, rtt float64, out string) {
+		n := n.at(t, n.peer)
+		r := n.start("bridging a and b", append([]string{"--seed", "1", "-i", "a=veth0", "-i", "b=veth1", "scenarios/flaky.js", "--"}, args...)...)
+		out = n.attempt("ping", "-n", "-i", "0.002", "-c", strconv.Itoa(pings), "-W", "3", farEnd)
+		r.stop()
+		counts := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received,(?: \+(\d+) duplicates,)?`).FindStringSubmatch(out)
+		times := regexp.MustCompile(`rtt min/avg/max/mdev = ([\d.]+)/`).FindStringSubmatch(out)
+		if counts == nil || times == nil || counts[1] != strconv.Itoa(pings) {
+			t.Fatalf("what ping says is not understood:\n%s", out)
+		}
+		received, _ = strconv.Atoi(counts[2])
+		duplicates, _ = strconv.Atoi(counts[3])
+		rtt, _ = strconv.ParseFloat(times[1], 64)
+		t.Logf("%s: %d of %d received, %d duplicates, least rtt %v ms", strings.Join(args, " "), received, pings, duplicates, rtt)
+		return received, duplicates, rtt, out
+	}
+	// within checks a count of pings against its mean, and the variance of one
+	// ping, by the 99.9 % interval of the normal distribution that a binomial
+	// of this size is.
+	within := func(t *testing.T, what string, got int, mean, variance float64) {
+		t.Helper()
+		want, by := pings*mean, 3.29*math.Sqrt(pings*variance)
+		if math.Abs(float64(got)-want) > by {
+			t.Errorf("%s: %d, want %.0f ± %.0f", what, got, want, by)
+		}
+	}
+
+	t.Run("nothing", func(t *testing.T) {
+		if received, duplicates, _, _ := flaky(t); received != pings || duplicates != 0 {
+			t.Errorf("%d received and %d duplicates, want %d and none", received, duplicates, pings)
+		}
+	})
+	t.Run("loss", func(t *testing.T) {
+		const passes = 0.9 * 0.9 // there and back
+		received, _, _, _ := flaky(t, "loss=10%")
+		within(t, "received", received, passes, passes*(1-passes))
+	})
+	t.Run("duplicate", func(t *testing.T) {
+		// A request that is doubled has two answers, each of which may be.
+		const p, one = 0.05, 0.05 * 0.95
+		received, duplicates, _, _ := flaky(t, "duplicate=5%")
+		if received != pings {
+			t.Errorf("%d received, want %d", received, pings)
+		}
+		within(t, "duplicates", duplicates, (1+p)*(1+p)-1, (1+p)*one+one*(1+p)*(1+p))
+	})
+	t.Run("delay", func(t *testing.T) {
+		if received, _, rtt, _ := flaky(t, "delay=20ms"); received != pings || rtt < 40 {
+			t.Errorf("%d received, the fastest after %v ms; want %d, none before 40 ms", received, rtt, pings)
+		}
+	})
+	t.Run("reorder", func(t *testing.T) {
+		received, _, _, out := flaky(t, "reorder=10%")
+		last, overtaken := 0, 0
+		for _, m := range regexp.MustCompile(`icmp_seq=(\d+)`).FindAllStringSubmatch(out, -1) {
+			seq, _ := strconv.Atoi(m[1])
+			if seq < last {
+				overtaken++
+			}
+			last = max(last, seq)
+		}
+		// Which of two overtakers is seen depends on the other direction too.
+		if received != pings || overtaken < pings/20 || overtaken > pings/4 {
+			t.Errorf("%d received, %d of them overtaken; want %d, and about a tenth or two", received, overtaken, pings)
+		}
+	})
 }
