@@ -115,12 +115,12 @@ func TestLent(t *testing.T) {
 		src := "let n = 0; const log = {}, steps = counter(10); on('icmp', " + tt.src + ")"
 		s.api.Source(src, "")
 		s.run(src)
-		if got := fmt.Sprint(s.api.subs[0].stays); got != tt.want {
-			t.Errorf("%s: stays is %s, want %s: %s", tt.src, got, tt.want, s.api.subs[0].why)
+		if got := fmt.Sprint(s.api.subs.plain.subs[0].stays); got != tt.want {
+			t.Errorf("%s: stays is %s, want %s: %s", tt.src, got, tt.want, s.api.subs.plain.subs[0].why)
 		}
 		copies := newScene(t)
 		copies.run(src)
-		copies.api.subs[0].proof = proof{}
+		copies.api.subs.plain.subs[0].proof = proof{}
 		b := frame(t, echo)
 		for i := range 20 {
 			b[len(b)-9] = byte(i)
@@ -153,7 +153,7 @@ func sentText(s *scene) string {
 func TestStale(t *testing.T) {
 	s := newScene(t)
 	s.run("let kept, layer; on('icmp', p => { kept = p; layer = p.icmp })")
-	s.api.subs[0].stays = true
+	s.api.subs.plain.subs[0].stays = true
 	s.deliver(frame(t, echo))
 	for _, src := range []string{"kept.icmp", "kept.has('ip')", "kept.payload", "kept.time", "layer.seq", "Object.keys(kept)", "Object.keys(layer)", "kept.x = 1", "layer.x = 1", "send(kept)"} {
 		if got := s.eval(src); !strings.Contains(got, "internal error: a packet was read after its handler had returned") {

@@ -113,10 +113,10 @@ func (a *API) Handlers() []*Handler {
 // runs afterwards.
 func (a *API) Close() {
 	a.closed = true
-	for _, s := range a.subs {
+	for _, s := range a.subs.all() {
 		s.ended = true
 	}
-	a.subs = nil
+	a.subs = subIndex{}
 }
 
 // global makes a value a global and an export of the module 'umpa'.

@@ -14,14 +14,15 @@ import (
 // dispatch is what the API keeps of subscriptions and of the packet that is
 // being delivered.
 type dispatch struct {
-	subs    []*sub // larger priority first, then order of registration
-	shared  bool   // a delivery goes over subs: change a copy
+	scopes
+	subs    subIndex
+	shared  bool   // a delivery goes over subs
+	count   uint64 // frames delivered
 	arrived packet.Packet
 	link    int   // that it came in by
 	view    *view // of the arrived packet, fresh, where somebody asked for one
 	looking *view // what predicates within a pattern are called with
 	cursor  cursor
-	bySub   subIndex
 	args    [1]goja.Value
 	then    goja.Callable // Promise.prototype.then as it was before any script
 }
@@ -37,7 +38,13 @@ type sub struct {
 	left     int // packets until it ends by itself; -1: it does not
 	hits     uint64
 	ended    bool
-	place    int // among the subscriptions when they were indexed
+
+	number uint64   // order of registration
+	table  *table   // where it is found by exact values
+	key    uint64   // of them
+	keys   []uint64 // of the request that it waits for the answer of
+	scope  *scope   // that was active when it was made: it ends with that, and runs within it
+	held   int      // its place there, plus one; 0: none
 
 	// What is done, one of these.
 	raw   func(goja.FunctionCall) goja.Value // a function of the script
@@ -55,14 +62,14 @@ type cursor struct {
 	frames []Frame
 	frame  int
 	open   bool   // the frame is decoded, and subs is going over it
-	subs   []*sub // those that were there when the frame arrived
+	subs   []*sub // those that may match, as they were when the frame arrived
 	next   int
 	sub    *sub // that runs now
 	stop   bool // the host wants no more
 }
 
 // Alive reports whether a received packet could still make something happen.
-func (a *API) Alive() bool { return len(a.subs) > 0 }
+func (a *API) Alive() bool { return a.subs.live > 0 }
 
 // Deliver hands over what has arrived, in order: each frame to every
 // subscription that matches, before the next one. Microtasks run after each
@@ -182,7 +189,8 @@ func (a *API) loop() bool {
 			a.reg.Decode(p, f.Data, a.linkFirst[f.Link])
 			p.Time, p.Iface, p.Length = f.Time, f.Link, f.Length
 			a.observe(f.Link, p)
-			c.subs = a.candidates(p)
+			a.count++
+			c.subs = a.subs.candidates(p)
 		}
 		for c.next < len(c.subs) {
 			s := c.subs[c.next]
@@ -217,6 +225,7 @@ func (a *API) loop() bool {
 // begin and leave mark the callback of s.
 func (a *API) begin(s *sub) {
 	a.current = s.h
+	a.scope = s.scope
 	a.running++
 	a.host.Watch().Enter()
 }
@@ -227,7 +236,7 @@ func (a *API) leave() {
 		a.running--
 		a.host.Watch().Leave()
 	}
-	a.current = nil
+	a.current, a.scope = nil, nil
 }
 
 // ask1 asks the predicate of s about the arrived packet.
@@ -357,18 +366,10 @@ func (a *API) subscribe(s *sub) {
 	if a.closed {
 		return
 	}
-	i := len(a.subs)
-	for i > 0 && a.subs[i-1].priority < s.priority {
-		i--
+	a.subs.add(s, a.shared)
+	if a.scope != nil {
+		a.scope.own(s)
 	}
-	if a.shared {
-		a.subs = slices.Insert(slices.Clone(a.subs), i, s)
-		// The delivery keeps its own list, which nobody else has now, until the
-		// next frame takes this one.
-		a.shared = false
-		return
-	}
-	a.subs = slices.Insert(a.subs, i, s)
 }
 
 // cancel ends a subscription: from now on it is not called.
@@ -378,12 +379,9 @@ func (s *sub) cancel() {
 	}
 	s.ended = true
 	a := s.a
-	if i := slices.Index(a.subs, s); i >= 0 {
-		if a.shared {
-			a.subs = slices.Clone(a.subs)
-			a.shared = false
-		}
-		a.subs = slices.Delete(a.subs, i, i+1)
+	a.subs.remove(s, a.shared)
+	if s.held > 0 {
+		s.scope.release(s)
 	}
 	if s.end != nil {
 		s.end()
@@ -391,6 +389,7 @@ func (s *sub) cancel() {
 }
 
 func (a *API) installSubscriptions() {
+	a.rt.SetAsyncContextTracker(tracker{a})
 	promise := a.rt.Get("Promise").ToObject(a.rt)
 	a.then, _ = goja.AssertFunction(promise.Get("prototype").ToObject(a.rt).Get("then"))
 	a.global("on", a.function("on", func(call goja.FunctionCall) goja.Value { return a.on("on", call, -1) }))

@@ -18,11 +18,11 @@ type match struct {
 	rawPred func(goja.FunctionCall) goja.Value
 	lent    bool                        // rawPred provably keeps nothing of the packet
 	custom  func(p *packet.Packet) bool // of something that waits
+	request *packet.Packet              // what waits for the answer to it
 
-	source any     // what pattern was compiled of
-	exacts []exact // of pattern
-	name   string  // as the summary shows it: 'arp', { tcp }, a function's name
-	goes   bool    // it runs without entering JavaScript
+	source any    // what pattern was compiled of
+	name   string // as the summary shows it: 'arp', { tcp }, a function's name
+	goes   bool   // it runs without entering JavaScript
 }
 
 // combined is what not(), any() and all() give a script: an object without
@@ -48,6 +48,8 @@ func (m *match) matches(a *API, p *packet.Packet, v *view) bool {
 		return m.pattern.Match(p)
 	case m.filter != nil:
 		return a.runFilter(m.filter, p)
+	case m.request != nil:
+		return p.Answers(m.request)
 	case m.custom != nil:
 		return m.custom(p)
 	case m.rawPred != nil:
@@ -66,9 +68,7 @@ func (m *match) renew(reg *packet.Registry) (err error) {
 		m.proto = reg.Proto(m.proto.Name)
 	}
 	if m.pattern != nil {
-		if m.pattern, err = packet.Compile(reg, m.source); err == nil {
-			m.exacts = exacts(reg, m.source)
-		}
+		m.pattern, err = packet.Compile(reg, m.source)
 	}
 	return err
 }
@@ -140,7 +140,6 @@ func (a *API) match(where string, v goja.Value) *match {
 	if m.pattern, err = packet.Compile(a.reg, pattern); err != nil {
 		a.throw(err)
 	}
-	m.exacts = exacts(a.reg, pattern)
 	return m
 }
 

@@ -112,8 +112,8 @@ func (a *API) replaced(old, p *packet.Proto, builder *goja.Object) {
 			a.linkFirst[i] = p
 		}
 	}
-	a.bySub = subIndex{}
-	for _, s := range a.subs {
+	defer a.subs.refile()
+	for _, s := range a.subs.all() {
 		if err := s.match.renew(a.reg); err != nil {
 			a.throw(fmt.Errorf("%s: %w", s.h.Name, err))
 		}
