@@ -181,7 +181,7 @@ func (m memory) Set(key string, value []byte) error {
 func (m memory) Delete(key string) error { delete(m, key); return nil }
 func (m memory) Keys() []string          { return slices.Sorted(maps.Keys(m)) }
 
-func (h *fake) Storage() Store         { return h.storage }
+func (h *fake) Storage() Store             { return h.storage }
 func (h *fake) Devices() ([]Device, error) { return h.devices, nil }
 func (h *fake) Args() []string             { return h.args }
 func (h *fake) Env() map[string]string     { return h.env }

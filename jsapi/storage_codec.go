@@ -145,11 +145,15 @@ func (e *storedEncoder) object(o *goja.Object) {
 		if class := e.a.natives.typed(o); class != "" {
 			kind = class
 		}
-		switch kind {
-		case "Date":
+		switch {
+		case kind == "Date":
 			e.refuse("its time: date.getTime()", "a Date")
-		case "Map", "Set":
-			e.refuse("a list: [...value]", "a "+kind)
+		case t == typeMap:
+			e.refuse("a list: [...value]", "a Map")
+		case t == typeList:
+			e.refuse("a list: [...value]", "a Set")
+		case kind == "Object":
+			e.refuse(storableHint, "an object of the engine")
 		}
 		e.refuse(storableHint, "a "+kind)
 	}
