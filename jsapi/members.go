@@ -276,6 +276,7 @@ func (a *API) clonePacket(to *API, o *goja.Object) *goja.Object {
 	if v := a.viewOf(o); v != nil {
 		c := to.copyView(v.finished(), v.link)
 		c.answer = v.answer
+		c.cloneSlots(v)
 		return c.object()
 	}
 	return nil

@@ -668,7 +668,7 @@ func (s *schedule) achieved(now time.Duration) (rate float64, over time.Duration
 	case s.table.pace == paceDrawn && s.over && n > 0:
 		n-- // the last one began no interval
 	case s.table.pace != paceMax:
-		until = max(until, min(s.due(), s.end))
+		until = max(until, s.due())
 	}
 	if over = until - s.mark; over <= 0 {
 		return 0, 0

@@ -216,7 +216,7 @@ func TestScheduleRates(t *testing.T) {
 		{"7", 70, "schedule(eth/ip/udp) 7 pps of 7"},
 		{"'1kpps'", 10000, "schedule(eth/ip/udp) 1,000 pps of 1,000"},
 		{"33333.3", 333333, "schedule(eth/ip/udp) 33,333 pps of 33,333"},
-		{"'1Mbps'", 29070, "schedule(eth/ip/udp) 2,907 pps, 1,000,008 bit/s of 1,000,000"},
+		{"'1Mbps'", 29070, "schedule(eth/ip/udp) 2,907 pps, 1,000,000 bit/s of 1,000,000"},
 	} {
 		s, h := newClocked(t)
 		s.run("const s = schedule(pkt, {rate: " + c.rate + ", duration: '10s'})")

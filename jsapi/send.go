@@ -117,7 +117,7 @@ func (a *API) gather(where string, parts []goja.Value) []*view {
 			list = append(list, v)
 			continue
 		}
-		if o, ok := x.(*goja.Object); ok && o.ExportType() == typeList {
+		if o, ok := x.(*goja.Object); ok && o.ExportType() == typeList && o.ClassName() == "Array" {
 			end()
 			items := make([]goja.Value, o.Get("length").ToInteger())
 			for j := range items {

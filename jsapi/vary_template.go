@@ -155,6 +155,29 @@ func (v *view) payloadVaries() bool {
 	return v.vary != nil && slices.ContainsFunc(v.vary.slots, func(s varySlot) bool { return s.Field == nil })
 }
 
+// cloneSlots makes a packet of another runtime vary as from does. What draws
+// from the script's own iterator cannot leave its runtime.
+func (v *view) cloneSlots(from *view) {
+	if from.vary == nil {
+		return
+	}
+	clones := map[*packet.Vary]*packet.Vary{}
+	for _, s := range from.vary.slots {
+		s.shown = nil
+		s.Value = packet.MapVary(s.Value, func(x *packet.Vary) *packet.Vary {
+			if clones[x] == nil {
+				c, ok := x.Clone(v.a.random)
+				if !ok {
+					from.a.fail("", "a packet with a field that is drawn from %s cannot be cloned", x)
+				}
+				clones[x] = c
+			}
+			return clones[x]
+		})
+		v.addSlots(s)
+	}
+}
+
 // keepSlots takes over the slots of a packet that v is a copy of, but for the
 // fields that were changed.
 func (v *view) keepSlots(from *view, changes []packet.Change) {

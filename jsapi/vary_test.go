@@ -155,6 +155,9 @@ func TestTemplateMembers(t *testing.T) {
 		{`product(udp(), packet(udp()))`, "TypeError: product: 2 packets; it takes the parts of one | product(ip({ dst: hosts('10.0.0.0/24') }), tcp({ dport: range(1, 1024) }))"},
 		{`const l = fuzz(ip({dst: '10.0.0.9', ttl: 7})); l.dst + l.ttl + (typeof l.dscp)`, "10.0.0.97object"},
 		{`const p = fuzz(packet(ip({dst: '10.0.0.9'}), tcp({dport: 80}))); send(p); send(p); p.has('tcp')`, "true"},
+		{`const p = structuredClone(packet(ip({dst: '10.0.0.9'}), udp({sport: counter(3)}))); send(p); send(p); p.bytes[21]`, "5"},
+		{`structuredClone(packet(ip({dst: '10.0.0.9'}), udp({sport: [1].values()})))`, "TypeError: a packet with a field that is drawn from iterator cannot be cloned"},
+		{`send(new Set([packet(udp())]))`, "TypeError: send: part 1: an array is no layer, packet or bytes | send(ip({ … }), udp({ … }), 'payload')"},
 		{`fuzz(5)`, "TypeError: fuzz: 5 is no layer or packet | fuzz(udp()), or fuzz(packet(…))"},
 	} {
 		s := newScene(t)

@@ -59,6 +59,11 @@ func Sample(v Value) (sample Value, ok bool) {
 	return sample, sample != nil
 }
 
+// MapVary copies a loose value, with what f makes of each *Vary in its place.
+func MapVary(v Value, f func(*Vary) *Vary) Value {
+	return replace(v, func(x *Vary) Value { return f(x) })
+}
+
 // replace copies a loose value, with f's results in place of what varies.
 func replace(v Value, f func(*Vary) Value) Value {
 	switch x := v.(type) {

@@ -281,6 +281,22 @@ func (v *Vary) extremes() []Value {
 // Index draws which of the values of a Cycle or a RandomPick is next.
 func (v *Vary) Index() int { return int(v.number()) }
 
+// Clone returns a copy that is at the same place and draws from r. A Drawn one
+// has no copy: ok is false.
+func (v *Vary) Clone(r *rand.Rand) (c *Vary, ok bool) {
+	if v.External() {
+		return nil, false
+	}
+	w := *v
+	if w.rnd != nil {
+		w.rnd = r
+	}
+	if w.size != nil {
+		w.size, _ = w.size.Clone(r)
+	}
+	return &w, v.kind != varyFunc
+}
+
 // Round returns how many values one round has. finite is false for those that
 // have no rounds (counters, random draws): one is drawn for each packet.
 func (v *Vary) Round() (n uint64, finite bool) { return v.n, v.n != 0 }
