@@ -66,6 +66,9 @@ type schedule struct {
 	check  time.Duration // when to look whether it keeps up
 	told   bool          // that it does not
 
+	scope *scope // that it ends with
+	held  int
+
 	paused   bool
 	pausedAt time.Duration
 	over     bool
@@ -138,6 +141,9 @@ func (a *API) schedule(call goja.FunctionCall) goja.Value {
 		return a.rt.NewDynamicObject(s)
 	}
 	s.fire = s.step
+	if a.scope != nil {
+		a.scope.own(s)
+	}
 	s.goOn()
 	return a.rt.NewDynamicObject(s)
 }
@@ -615,6 +621,9 @@ func (s *schedule) finish(err error) {
 	if i := slices.Index(a.scheduled, s); i >= 0 {
 		a.scheduled = slices.Delete(a.scheduled, i, i+1)
 	}
+	if s.scope != nil {
+		s.scope.release(s)
+	}
 	s.complain(a.host.Now())
 	if err == nil || ended {
 		s.describe() // an error names it without the rate
@@ -653,6 +662,11 @@ func (s *schedule) finish(err error) {
 		s.done.Resolve(a.rt.ToValue(float64(s.sent)))
 	}
 }
+
+// cancel, hold and place make a schedule something that a scope owns.
+func (s *schedule) cancel()                   { s.finish(nil) }
+func (s *schedule) hold(in *scope, place int) { s.scope, s.held = in, place }
+func (s *schedule) place() int                { return s.held }
 
 // achieved is the rate so far, in packets per second, and how long it was
 // measured.

@@ -324,6 +324,22 @@ func TestScheduleHandlersAreBounded(t *testing.T) {
 	}
 }
 
+// A schedule that was made within a scope ends with it.
+func TestScheduleEndsWithScope(t *testing.T) {
+	s, h := newClocked(t)
+	in := &scope{}
+	s.api.within(in, func() { s.run(`schedule(pkt, {interval: '1s'}); schedule(pkt, {interval: '1s', count: 1})`) })
+	s.host.advance(1500 * time.Millisecond)
+	if len(in.items) != 1 {
+		t.Errorf("%d things are owned", len(in.items))
+	}
+	in.end()
+	s.host.advance(time.Minute)
+	if got := strings.Join(h.at, " "); got != "0s 0s 1s" || len(s.host.timers) > 0 {
+		t.Errorf("sent %s, %d timers left", got, len(s.host.timers))
+	}
+}
+
 // nowhere is a host that forgets what is sent.
 type nowhere struct{ *fake }
 
