@@ -5,6 +5,7 @@ import "github.com/dop251/goja"
 // lifecycle is the functions that a script wrote for the moments of its life.
 type lifecycle struct {
 	start, stopped, reloaded, linked *named
+	hot                              hot
 }
 
 // named is a function called by its name alone.
