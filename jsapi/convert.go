@@ -305,6 +305,8 @@ func (a *API) toJS(f *packet.Field, v packet.Value) goja.Value {
 		return a.rt.ToValue(x)
 	case int:
 		return a.rt.ToValue(int64(x))
+	case *big.Int:
+		return a.rt.ToValue(x)
 	case float64:
 		return a.rt.ToValue(x)
 	case bool:
@@ -330,7 +332,7 @@ func (a *API) toJS(f *packet.Field, v packet.Value) goja.Value {
 	case packet.Fields:
 		o := a.rt.NewObject()
 		for i := range x {
-			a.put(o, x[i].Name, a.toJS(part(f, x[i].Name), x[i].Value))
+			a.put(o, x[i].Name, a.toJS(partIn(f, x[i].Name, x), x[i].Value))
 		}
 		return o
 	}
@@ -361,6 +363,16 @@ func part(f *packet.Field, name string) *packet.Field {
 		}
 	}
 	return nil
+}
+
+// partIn is part for a member of obj: of a choice, the case that is taken.
+func partIn(f *packet.Field, name string, obj packet.Fields) *packet.Field {
+	g := part(f, name)
+	if g != nil && g.Kind == packet.Choice {
+		on, _ := obj.Get(g.On).(uint64)
+		return g.Cases[on]
+	}
+	return g
 }
 
 // addressCache keeps the text of addresses that were read, as script values:

@@ -487,7 +487,11 @@ func (l *layer) Get(key string) goja.Value {
 			return a.addresses.ipv6([16]byte(b))
 		}
 	case howValue:
-		if x, ok := p.Value(l.i, f.f); ok {
+		if f.f.Kind == packet.Choice { // the value alone does not tell which case it is
+			if x, ok := p.Script(l.i, f.f); ok {
+				return a.toJS(nil, x)
+			}
+		} else if x, ok := p.Value(l.i, f.f); ok {
 			return a.toJS(f.f, x)
 		}
 	case howLayer:

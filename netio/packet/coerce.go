@@ -85,9 +85,13 @@ func (f *Field) toNumber(path string, v any) (uint64, error) {
 }
 
 func (f *Field) rangeErr(path string, v any, lo, hi string) error {
-	hint := fmt.Sprintf("%s has %d bits", f.Name, f.Bits)
+	name := f.Name
+	if name == "" {
+		name = "it"
+	}
+	hint := fmt.Sprintf("%s has %d bits", name, f.Bits)
 	if f.Bits == 1 {
-		hint = fmt.Sprintf("%s has 1 bit", f.Name)
+		hint = name + " has 1 bit"
 	}
 	if f.RFC != "" {
 		hint += " (" + f.RFC + ")"
