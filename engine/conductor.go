@@ -15,6 +15,8 @@ import (
 // goroutine that conducts the others, and waits for that one to hand over when
 // the clock has come to its wake-up; who has handed over is done. So at any time
 // one goroutine runs, and no switch is paid for by those who do not sleep.
+//
+// An engine may be added in the middle of a run, by who is being stepped.
 type conductor struct {
 	engines []*Engine
 	clock   *timers.Virtual
@@ -32,18 +34,33 @@ func (c *conductor) run() {
 	<-c.over
 }
 
-// conduct runs turns until all have ended, or until it has handed over.
-func (c *conductor) conduct() {
+// add has an engine step with the others, behind them.
+func (c *conductor) add(e *Engine) {
+	e.conductor = c
+	c.engines = append(c.engines, e)
+}
+
+// begin begins those who have not; it reports whether there were any.
+func (c *conductor) begin() (some bool) {
 	for c.begun < len(c.engines) {
 		e := c.engines[c.begun]
 		c.begun++
 		e.guard.idle(false)
 		e.begin()
+		if e.hooks.begun != nil {
+			e.hooks.begun()
+		}
 		e.proceed()
 		c.settle(e)
+		some = true
 	}
+	return some
+}
+
+// conduct runs turns until all have ended, or until it has handed over.
+func (c *conductor) conduct() {
 	for {
-		busy, left := false, false
+		busy, left := c.begin(), false
 		for _, e := range c.engines {
 			if e.done {
 				continue
@@ -65,6 +82,9 @@ func (c *conductor) conduct() {
 			if c.settle(e) {
 				busy = true // its end may have been something to others
 			}
+		}
+		if c.begun < len(c.engines) {
+			continue
 		}
 		if !left {
 			close(c.over)

@@ -104,6 +104,8 @@ type Config struct {
 
 	// AllowRead lists folders the script may read files in, beside its own.
 	AllowRead []string
+
+	loaded *unit // what Script was loaded as; nil: it is still to be
 }
 
 // Interface is one link of a scenario.

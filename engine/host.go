@@ -23,7 +23,7 @@ const maxFile = 256 << 20
 // SetTimer sets a timer of this runtime; one that is in the past counts as due
 // now, behind those that already are.
 func (v *vm) SetTimer(at time.Duration, f func()) jsapi.Timer {
-	return jsapi.Timer(v.e.timers.Add(at, f))
+	return jsapi.Timer(v.e.timers.Add(v.e.origin+at, f))
 }
 
 // ClearTimer forgets a timer.

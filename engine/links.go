@@ -290,6 +290,9 @@ func (e *Engine) flushLink(l *link) {
 				e.recorded(e.cfg.Recorder.Record(l.record, netio.DirectionOut, now, f, len(f), ""))
 			}
 		}
+		if e.hooks.sent != nil {
+			e.hooks.sent(l, frames[:n])
+		}
 		if err == nil {
 			l.said = false
 			break

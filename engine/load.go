@@ -91,6 +91,9 @@ type loader struct {
 // load bundles and compiles a scenario and reads its options. What is wrong
 // with the script is a LoadError.
 func load(cfg Config) (*unit, error) {
+	if cfg.loaded != nil {
+		return cfg.loaded, nil
+	}
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, err

@@ -38,7 +38,9 @@ type Engine struct {
 	// Set before the loop starts.
 	clock   timers.Clock
 	virtual *timers.Virtual // nil in real time
+	origin  time.Duration // when on the clock it started: what the script calls 0
 	began   time.Time
+	hooks   hooks
 
 	stopped  atomic.Pointer[string] // why the outside wants it to stop
 	killed   atomic.Bool

@@ -49,6 +49,9 @@ func (e *Engine) newVM(u *unit) *vm {
 	}
 	installGuards(rt)
 	v.api = jsapi.New(rt, v)
+	if e.hooks.made != nil {
+		e.hooks.made(v)
+	}
 	e.guard.see(rt, &v.watch)
 	return v
 }
@@ -149,6 +152,9 @@ func (v *vm) settleTop() {
 	if state == goja.PromiseStateFulfilled && v.e.err == nil {
 		v.findNamed()
 		v.api.Start()
+		if v.e.hooks.started != nil {
+			v.e.hooks.started(v)
+		}
 	}
 }
 
@@ -228,7 +234,7 @@ func (v *vm) Fail(err error, who *jsapi.Handler) (quarantine bool) {
 }
 
 // Now, Wall and the methods below make vm a jsapi.Host.
-func (v *vm) Now() time.Duration { return v.e.clock.Now() }
+func (v *vm) Now() time.Duration { return v.e.clock.Now() - v.e.origin }
 
 func (v *vm) Wall() time.Time { return v.e.clock.Wall() }
 

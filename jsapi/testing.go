@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/file"
 )
 
 // TestHost is what tests of scenarios need from the engine that runs them. Its
@@ -52,8 +53,15 @@ type suite struct {
 }
 
 type testCase struct {
-	h *Handler
-	f goja.Callable
+	h  *Handler
+	f  goja.Callable
+	at file.Position
+}
+
+// Test is a test that a script has defined.
+type Test struct {
+	Name string
+	At   file.Position // where, as the runtime calls it
 }
 
 func init() {
@@ -67,16 +75,16 @@ func init() {
 // Without it, test() is a mistake.
 func (a *API) EnableTests(h TestHost) { a.suite = &suite{host: h} }
 
-// Tests returns the names of the tests that were defined so far, in order.
-func (a *API) Tests() []string {
+// Tests returns the tests that were defined so far, in order.
+func (a *API) Tests() []Test {
 	if a.suite == nil {
 		return nil
 	}
-	names := make([]string, len(a.suite.cases))
+	list := make([]Test, len(a.suite.cases))
 	for i, c := range a.suite.cases {
-		names[i] = c.h.Name
+		list[i] = Test{c.h.Name, c.at}
 	}
-	return names
+	return list
 }
 
 // RunTest calls a test and then done, when the promise that it returned has
@@ -116,7 +124,14 @@ func (a *API) installTesting() {
 			a.fail("tests stand side by side, at the top level", "test: a test inside a test")
 		}
 		h := &Handler{Name: call.Argument(0).String(), Lane: "js"}
-		a.suite.cases = append(a.suite.cases, testCase{h, f})
+		c := testCase{h: h, f: f}
+		for _, frame := range a.rt.CaptureCallStack(8, nil) {
+			if p := frame.Position(); p.Line > 0 {
+				c.at = p
+				break
+			}
+		}
+		a.suite.cases = append(a.suite.cases, c)
 		return goja.Undefined()
 	}))
 	a.installAssert()
@@ -246,7 +261,10 @@ func (a *API) scenario(s TestScenario) goja.Value {
 func (a *API) installAssert() {
 	assert := a.function("assert", func(call goja.FunctionCall) goja.Value {
 		if !call.Argument(0).ToBoolean() {
-			a.assertion(a.told(call.Argument(1), "%s is not true", a.short(call.Argument(0))), "")
+			if message := call.Argument(1); !goja.IsUndefined(message) {
+				a.assertion(message.String(), "")
+			}
+			a.assertion(a.short(call.Argument(0))+" is not true", "")
 		}
 		return goja.Undefined()
 	})
