@@ -14,6 +14,7 @@ const (
 	DefaultCallbackTimeout = time.Second
 	DefaultMemoryLimit     = 2 << 30
 	DefaultStopTimeout     = 2 * time.Second
+	DefaultTrial           = 3 * time.Second
 )
 
 // Config says what to run and on what. The zero value with a Script is good: the
@@ -67,6 +68,15 @@ type Config struct {
 	Log func(Entry)
 	// Recorder, when not nil, records the frames of every link.
 	Recorder *netio.Recorder
+
+	// Watch reloads the scenario when its file, or a local file that it
+	// imports, was saved: see the package's documentation. Not in virtual time,
+	// whose runs are to be repeatable, and not where the scenario is in FS.
+	Watch bool
+	// Trial is how long after a reload an error that nothing caught is answered
+	// by going back to the version before; it lasts for trialCallbacks callbacks
+	// at least. 0 means DefaultTrial; negative means never to go back.
+	Trial time.Duration
 
 	// For stops the scenario after that long on its clock; 0 means never.
 	For time.Duration

@@ -88,7 +88,20 @@ func (e *ScriptError) Pretty() string {
 
 // LoadError says that a scenario does not load, with everything that is wrong
 // with it, in the order of file and line.
-type LoadError struct{ Errors []*ScriptError }
+type LoadError struct {
+	Errors []*ScriptError
+
+	files []string // that were read before it was given up
+}
+
+// filesOf are the files that a load read which failed.
+func filesOf(err error) []string {
+	var l *LoadError
+	if errors.As(err, &l) {
+		return l.files
+	}
+	return nil
+}
 
 // Error has one line for each mistake.
 func (e *LoadError) Error() string {
@@ -155,9 +168,9 @@ func excerpt(line string, column int) (text, blanks string) {
 }
 
 // scriptError makes a ScriptError of what script code did not catch.
-func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
-	src := e.unit.sources
-	s := &ScriptError{File: e.unit.name, Kind: KindException, cause: err}
+func (v *vm) scriptError(err error, who *jsapi.Handler) *ScriptError {
+	src := v.unit.sources
+	s := &ScriptError{File: v.unit.name, Kind: KindException, cause: err}
 	var (
 		mine        *ScriptError
 		interrupted *goja.InterruptedError
@@ -175,7 +188,15 @@ func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
 		return mine
 	case errors.As(err, &interrupted):
 		why, _ := interrupted.Value().(interruption)
-		return e.interrupted(why, interrupted.Stack(), who)
+		limit := v.limit
+		if who == nil {
+			name = "a callback"
+		}
+		if v.inTop {
+			name, limit = "the top level", topLimit(limit)
+		}
+		s.Kind, s.Message, s.Hint = why.describe(v.e, name, limit)
+		stack = interrupted.Stack()
 	case errors.As(err, &overflow):
 		s.Message, s.Hint = fmt.Sprintf("calls nest deeper than %d", maxCalls), "a function that calls itself needs a way out; a loop has no limit"
 		stack = overflow.Stack()
@@ -192,23 +213,6 @@ func (e *Engine) scriptError(err error, who *jsapi.Handler) *ScriptError {
 	return s
 }
 
-// interrupted is the error of a callback that the watchdog stopped.
-func (e *Engine) interrupted(why interruption, stack []goja.StackFrame, who *jsapi.Handler) *ScriptError {
-	name := "a callback"
-	switch {
-	case who != nil:
-		name = who.Name
-	case stack != nil:
-		name = "the top level"
-	}
-	s := &ScriptError{File: e.unit.name}
-	s.Kind, s.Message, s.Hint = why.describe(e, name)
-	if stack != nil {
-		s.place(e.unit.sources, stack)
-	}
-	return s
-}
-
 // most calls that an error lists.
 const maxStack = 12
 
@@ -216,7 +220,7 @@ const maxStack = 12
 func (s *ScriptError) place(src *sources, stack []goja.StackFrame) {
 	for i := range stack {
 		p := stack[i].Position()
-		if p.Line == 0 || strings.HasPrefix(p.Filename, apiSpace+":") || p.Filename == bundleFile {
+		if p.Line == 0 || p.Filename == apiSpace || strings.HasPrefix(p.Filename, apiSpace+":") || p.Filename == bundleFile {
 			continue
 		}
 		f := Frame{Func: stack[i].FuncName()}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/dop251/goja"
 )
@@ -113,6 +114,47 @@ func installGuards(rt *goja.Runtime) {
 	}
 	_ = blocked.DefineDataProperty("prototype", global("Function").Get("prototype"), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 	_ = rt.Set("Function", blocked)
+}
+
+// guardRegexps makes a match fail that was given up while the top level runs.
+// A callback's deadline passes before a match is given up, and its interruption
+// is then pending; a top level may run for longer than that, and would take a
+// match that has no end for none. What exec gives up is not seen here: goja
+// knows the regular expressions that it can do fast by the exec they have.
+func (v *vm) guardRegexps() {
+	regexps.Lock()
+	bound := regexps.bound
+	regexps.Unlock()
+	proto := v.rt.Get("RegExp").(*goja.Object).Get("prototype").(*goja.Object)
+	guard := func(native goja.Value) goja.Value {
+		o, ok := native.(*goja.Object)
+		if !ok {
+			return nil
+		}
+		call, ok := o.Export().(func(goja.FunctionCall) goja.Value)
+		if !ok {
+			return nil
+		}
+		return v.rt.ToValue(func(c goja.FunctionCall) goja.Value {
+			if !v.inTop {
+				return call(c)
+			}
+			began := time.Now()
+			x := call(c)
+			if time.Since(began) >= bound*9/10 {
+				panic(v.rt.NewGoError(fmt.Errorf("a regular expression was given up after %v: it tries too many ways to match", bound)))
+			}
+			return x
+		})
+	}
+	if f := guard(proto.Get("test")); f != nil {
+		_ = proto.DefineDataProperty("test", f, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	for _, s := range []*goja.Symbol{goja.SymMatch, goja.SymMatchAll, goja.SymReplace, goja.SymSearch, goja.SymSplit} {
+		if f := guard(proto.GetSymbol(s)); f != nil {
+			_ = proto.DefineDataPropertySymbol(s, f, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+		}
+	}
 }
 
 // nesting is how deep brackets nest in JSON text, at most.

@@ -23,14 +23,14 @@ const maxFile = 256 << 20
 // SetTimer sets a timer of this runtime; one that is in the past counts as due
 // now, behind those that already are.
 func (v *vm) SetTimer(at time.Duration, f func()) jsapi.Timer {
-	return jsapi.Timer(v.e.timers.Add(v.e.origin+at, f))
+	return jsapi.Timer(v.timers.Add(v.e.origin+at, f))
 }
 
 // ClearTimer forgets a timer.
-func (v *vm) ClearTimer(t jsapi.Timer) { v.e.timers.Cancel(timers.ID(t)) }
+func (v *vm) ClearTimer(t jsapi.Timer) { v.timers.Cancel(timers.ID(t)) }
 
 // Immediate calls f at the end of this turn.
-func (v *vm) Immediate(f func()) { v.e.immediates = append(v.e.immediates, f) }
+func (v *vm) Immediate(f func()) { v.immediates = append(v.immediates, f) }
 
 // Hold keeps the scenario alive.
 func (v *vm) Hold() (release func()) {
@@ -44,15 +44,22 @@ func (v *vm) Hold() (release func()) {
 	}
 }
 
-// Sleep blocks the scenario. In real time a signal ends it early.
+// Sleep blocks the scenario. In real time a signal ends it early. A version
+// that is not live yet blocks nobody but itself.
 func (v *vm) Sleep(d time.Duration) {
 	e := v.e
 	if d <= 0 {
 		return
 	}
-	e.flush() // what was sent before it leaves before it
-	e.guard.idle(true)
-	defer e.guard.idle(false)
+	guard := &e.guard
+	var cancelled chan struct{} // never
+	if v.staged != nil {
+		guard, cancelled = &v.staged.guard, v.staged.cancelled
+	} else {
+		e.flush() // what was sent before it leaves before it
+	}
+	guard.idle(true)
+	defer guard.idle(false)
 	if e.conductor != nil {
 		e.conductor.sleep(e, d)
 		return
@@ -63,11 +70,17 @@ func (v *vm) Sleep(d time.Duration) {
 	case <-end.C:
 	case <-e.stopWake:
 	case <-e.killWake:
+	case <-cancelled:
 	}
 }
 
 // Links are the interfaces.
-func (v *vm) Links() []jsapi.LinkInfo { return v.e.infos }
+func (v *vm) Links() []jsapi.LinkInfo {
+	if v.staged != nil {
+		return v.staged.infos
+	}
+	return v.e.infos
+}
 
 // LinkStats counts what passed a link.
 func (v *vm) LinkStats(link int) jsapi.LinkStats {
@@ -76,10 +89,16 @@ func (v *vm) LinkStats(link int) jsapi.LinkStats {
 }
 
 // Send queues a frame.
-func (v *vm) Send(link int, frame []byte, _ jsapi.Cause) { v.e.send(v.e.links[link], frame) }
+func (v *vm) Send(link int, frame []byte, cause jsapi.Cause) {
+	if v.staged != nil {
+		v.staged.send(link, frame, cause)
+		return
+	}
+	v.e.send(v.e.links[link], frame)
+}
 
 // Flush calls f in the next turn: each turn ends by sending what it queued.
-func (v *vm) Flush(f func()) { v.e.later = append(v.e.later, f) }
+func (v *vm) Flush(f func()) { v.later = append(v.later, f) }
 
 // NextHop asks the kernel.
 func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
@@ -91,7 +110,8 @@ func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
 }
 
 // Storage is the engine's: it outlives the runtime.
-func (v *vm) Storage() jsapi.Store { return v.e.store }
+// A version that is not live yet writes it at the swap.
+func (v *vm) Storage() jsapi.Store { return storageOf{v} }
 
 // CompileFilter compiles a pcap filter.
 func (v *vm) CompileFilter(expr string, link int) (func(frame []byte) bool, error) {
@@ -308,10 +328,16 @@ func (v *vm) Devices() ([]jsapi.Device, error) {
 
 // Stop ends the scenario as if nothing were left to do.
 func (v *vm) Stop(reason string) {
-	if v.e.reason == "" {
-		if reason == "" {
-			reason = "stop"
+	if reason == "" {
+		reason = "stop"
+	}
+	if v.staged != nil {
+		if v.staged.stop == "" {
+			v.staged.stop = reason
 		}
+		return
+	}
+	if v.e.reason == "" {
 		v.e.reason = reason
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/umpa-run/umpa-run/jsapi"
@@ -35,6 +36,7 @@ type link struct {
 	base  int64         // the recorded time that is the start of the run
 	out   [][]byte      // queued in this turn, in arena
 	arena []byte
+	left  int  // how often it was sent
 	said  bool // that sending fails
 }
 
@@ -61,8 +63,15 @@ func (l *link) LinkEnd(_ netio.Link, err error) {
 func (l *link) state(up bool) {
 	if info := &l.engine.infos[l.index]; info.Up != up {
 		info.Up = up
+		l.engine.show()
 		l.engine.vm.api.Link(l.index, up)
 	}
+}
+
+// show makes infos known to versions that are not live yet.
+func (e *Engine) show() {
+	copied := slices.Clone(e.infos)
+	e.shown.Store(&copied)
 }
 
 // openLinks opens what the configuration gives and the options want.
@@ -123,7 +132,7 @@ func (e *Engine) openLinks() error {
 				mistake := e.unit.options.filterAt
 				mistake.Message += err.Error()
 				mistake.cause = err
-				return &LoadError{[]*ScriptError{mistake}}
+				return &LoadError{Errors: []*ScriptError{mistake}}
 			}
 			if err != nil {
 				return err
@@ -149,6 +158,7 @@ func (e *Engine) openLinks() error {
 			}
 		}
 	}
+	e.show()
 	return nil
 }
 
@@ -282,6 +292,7 @@ func (e *Engine) send(l *link, frame []byte) {
 // counted by the link, and said the first time; those behind it still leave.
 func (e *Engine) flushLink(l *link) {
 	frames := l.out
+	l.left++
 	for len(frames) > 0 {
 		n, err := l.Send(frames)
 		if e.cfg.Recorder != nil {

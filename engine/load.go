@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -44,8 +47,10 @@ type unit struct {
 	dir      string // the scenario's folder: of the file system, or inside embedded
 	embedded fs.FS  // nil: the file system
 	program  *goja.Program
-	text     string   // of the bundle
-	files    []string // local files it was made of, absolute, sorted
+	text     string            // of the bundle
+	files    []string          // local files it was made of, absolute, sorted, without installed packages
+	texts    map[string]string // all that it was made of, by path
+	loaded   time.Time         // when its files began to be read
 	options  options
 	warnings []string
 	sources  *sources
@@ -84,9 +89,14 @@ type loader struct {
 	space string // the entry's esbuild namespace: "file" or embedSpace
 	text  []byte // the entry's, as its author wrote it
 	unit  *unit
+	// prefixed are the files, with their namespaces, that have a line of ours in front.
+	prefixed map[string]bool
 
-	mu sync.Mutex // guards unit.files while esbuild runs
+	mu sync.Mutex // guards unit.files and texts while esbuild runs
 }
+
+// same reports whether two units were made of the same files.
+func (u *unit) same(o *unit) bool { return o != nil && maps.Equal(u.texts, o.texts) }
 
 // load bundles and compiles a scenario and reads its options. What is wrong
 // with the script is a LoadError.
@@ -98,10 +108,16 @@ func load(cfg Config) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{cfg: cfg, cwd: cwd, space: "file"}
-	l.unit = &unit{name: cfg.Script, embedded: cfg.FS, sources: &sources{
+	l := &loader{cfg: cfg, cwd: cwd, space: "file", prefixed: map[string]bool{}}
+	l.unit = &unit{name: cfg.Script, embedded: cfg.FS, loaded: time.Now(), texts: map[string]string{}, sources: &sources{
 		read: map[string]func() ([]byte, error){}, lines: map[string][]string{}, shown: map[string]string{},
 	}}
+	defer func() {
+		var failed *LoadError
+		if errors.As(err, &failed) {
+			failed.files = l.unit.files
+		}
+	}()
 	if err := l.find(); err != nil {
 		return nil, err
 	}
@@ -161,12 +177,14 @@ func (l *loader) find() (err error) {
 	}
 	if at := invalidUTF8(l.text); at >= 0 {
 		before := string(l.text[:at])
-		return &LoadError{[]*ScriptError{{File: l.unit.name, Kind: KindSyntax,
+		return &LoadError{Errors: []*ScriptError{{File: l.unit.name, Kind: KindSyntax,
 			Line: 1 + strings.Count(before, "\n"), Column: utf16Column(before[strings.LastIndexByte(before, '\n')+1:], at),
 			Message: fmt.Sprintf("byte %#02x is no UTF-8", l.text[at]), Hint: "save the file as UTF-8"}}}
 	}
 	l.unit.dir = l.dir
+	l.prefixed[l.space+":"+l.entry] = true
 	text := l.text
+	l.unit.texts[l.entry] = string(text)
 	l.unit.sources.read[l.unit.name] = func() ([]byte, error) { return text, nil }
 	return nil
 }
@@ -216,9 +234,9 @@ func (l *loader) options() api.BuildOptions {
 		Footer:         map[string]string{"js": `})`},
 		Define: map[string]string{
 			"import.meta.hot":      bundleName + ".hot",
-			"import.meta.url":      bundleName + ".url",
-			"import.meta.dirname":  bundleName + ".dirname",
-			"import.meta.filename": bundleName + ".filename",
+			"import.meta.url":      metaName + ".url",
+			"import.meta.dirname":  metaName + ".dirname",
+			"import.meta.filename": metaName + ".filename",
 		},
 		Loader:  map[string]api.Loader{".txt": api.LoaderText},
 		Plugins: []api.Plugin{{Name: "umpa", Setup: l.setup}},
@@ -241,12 +259,14 @@ func (l *loader) setup(b api.PluginBuild) {
 		return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
 	})
 	b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-		if a.Path != l.entry {
-			l.mu.Lock() // esbuild loads files side by side
-			l.unit.files = append(l.unit.files, a.Path)
-			l.mu.Unlock()
+		if a.Path == l.entry {
+			return api.OnLoadResult{}, nil // it is the next one's
 		}
-		return api.OnLoadResult{}, nil // esbuild reads it
+		b, err := os.ReadFile(a.Path)
+		if err != nil {
+			return api.OnLoadResult{}, err
+		}
+		return l.imported("file", a.Path, string(b), api.LoaderDefault), nil
 	})
 	b.OnLoad(api.OnLoadOptions{Filter: "^" + regexp.QuoteMeta(l.entry) + "$", Namespace: l.space}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
 		text := l.withPrefix()
@@ -273,9 +293,48 @@ func (l *loader) setup(b api.PluginBuild) {
 		if err != nil {
 			return api.OnLoadResult{}, err
 		}
-		contents := string(text)
-		return api.OnLoadResult{Contents: &contents, Loader: loaderFor(a.Path)}, nil
+		return l.imported(embedSpace, a.Path, string(text), loaderFor(a.Path)), nil
 	})
+}
+
+// metaName is a file's own import.meta, but for hot, which is the scenario's.
+const metaName = bundleName + "_meta"
+
+var importMeta = regexp.MustCompile(`\bimport\s*\.\s*meta\b`)
+
+// imported is a file that the entry imports. One that asks for its import.meta
+// gets it by a line of its own in front, as the entry does.
+func (l *loader) imported(space, name, text string, loader api.Loader) api.OnLoadResult {
+	l.mu.Lock() // esbuild loads files side by side
+	defer l.mu.Unlock()
+	l.unit.texts[name] = text
+	if space == "file" && !slices.Contains(strings.Split(filepath.ToSlash(name), "/"), "node_modules") {
+		l.unit.files = append(l.unit.files, name)
+	}
+	if importMeta.MatchString(text) {
+		l.prefixed[space+":"+name] = true
+		text = l.meta(space, name) + "\n" + withoutMark(text)
+	}
+	return api.OnLoadResult{Contents: &text, Loader: loader}
+}
+
+// meta declares what import.meta.url and the like become in a file.
+func (l *loader) meta(space, name string) string {
+	dir := path.Dir(name)
+	if space == "file" {
+		dir = filepath.Dir(name)
+	}
+	return fmt.Sprintf("const %s={url:%q,dirname:%q,filename:%q};", metaName,
+		(&url.URL{Scheme: "file", Path: filepath.ToSlash(name)}).String(), dir, name)
+}
+
+// withoutMark is a text without what may only stand at its very beginning.
+func withoutMark(text string) string {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if strings.HasPrefix(text, "#!") {
+		text = "//" + text[2:]
+	}
+	return text
 }
 
 func loaderFor(name string) api.Loader {
@@ -313,14 +372,13 @@ var handlerNames = regexp.MustCompile(`\bon[A-Z]\w*`)
 // its first await, and again at its end; they also keep the functions
 // from being shaken out of the bundle.
 func (l *loader) withPrefix() string {
-	text := string(l.text)
-	text = strings.TrimPrefix(text, "\ufeff")
-	if strings.HasPrefix(text, "#!") {
-		text = "//" + text[2:]
-	}
+	text := withoutMark(string(l.text))
 	names := append(handlerNames.FindAllString(text, -1), "options")
 	slices.Sort(names)
 	var b strings.Builder
+	if importMeta.MatchString(text) {
+		b.WriteString(l.meta(l.space, l.entry))
+	}
 	b.WriteString(bundleName + ".names({")
 	for _, n := range slices.Compact(names) {
 		fmt.Fprintf(&b, "%s:()=>typeof %s==='undefined'?undefined:%s,", n, n, n)
@@ -373,8 +431,8 @@ func (l *loader) display(space, name string) string {
 
 // sourceMap changes esbuild's map into what goja needs to give the places that
 // the author knows. goja asks for columns from 1 and takes the answer as it
-// is, where a map counts from 0: so both are moved by one. The entry's line of
-// ours is taken off. Files get the names that messages show.
+// is, where a map counts from 0: so both are moved by one. The lines of ours in
+// front of files are taken off. Files get the names that messages show.
 func (l *loader) sourceMap(text []byte) ([]byte, error) {
 	var m struct {
 		Version  int      `json:"version"`
@@ -385,7 +443,7 @@ func (l *loader) sourceMap(text []byte) ([]byte, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, err
 	}
-	entry := -1
+	prefixed := make([]bool, len(m.Sources))
 	for i, s := range m.Sources {
 		space, name := "file", s
 		if before, after, ok := strings.Cut(s, ":"); ok && (before == apiSpace || before == embedSpace) {
@@ -393,25 +451,20 @@ func (l *loader) sourceMap(text []byte) ([]byte, error) {
 		} else if !filepath.IsAbs(name) {
 			name = filepath.Join(l.cwd, filepath.FromSlash(name))
 		}
-		if space == l.space && name == l.entry {
-			entry = i
-		}
+		prefixed[i] = l.prefixed[space+":"+name]
 		if space == apiSpace {
 			m.Sources[i] = s
 			continue
 		}
 		shown := l.display(space, name)
-		if space == "file" {
-			if _, have := l.unit.sources.read[shown]; !have {
-				l.unit.sources.read[shown] = func() ([]byte, error) { return os.ReadFile(name) }
-			}
-		} else if _, have := l.unit.sources.read[shown]; !have {
-			l.unit.sources.read[shown] = func() ([]byte, error) { return fs.ReadFile(l.cfg.FS, name) }
+		if _, have := l.unit.sources.read[shown]; !have {
+			text := l.unit.texts[name] // as it was loaded: it may be saved again
+			l.unit.sources.read[shown] = func() ([]byte, error) { return []byte(text), nil }
 		}
 		m.Sources[i] = filepath.ToSlash(shown)
 		l.unit.sources.shown[gojaName(m.Sources[i])] = shown
 	}
-	mappings, err := moveMappings(m.Mappings, entry)
+	mappings, err := moveMappings(m.Mappings, prefixed)
 	if err != nil {
 		return nil, err
 	}
@@ -428,8 +481,8 @@ func gojaName(source string) string {
 }
 
 // moveMappings moves generated and original columns by one, and the original
-// lines of source number entry by minus one.
-func moveMappings(text string, entry int) (string, error) {
+// lines of the sources that are prefixed by minus one.
+func moveMappings(text string, prefixed []bool) (string, error) {
 	out := make([]byte, 0, len(text)+64)
 	var in, done [5]int // running values: generated column, source, line, column, name
 	for n, line := range strings.Split(text, ";") {
@@ -455,7 +508,7 @@ func moveMappings(text string, entry int) (string, error) {
 			now := in
 			now[0]++
 			now[3]++
-			if fields > 1 && now[1] == entry {
+			if fields > 1 && now[1] >= 0 && now[1] < len(prefixed) && prefixed[now[1]] {
 				now[2] = max(0, now[2]-1)
 			}
 			if !first {
@@ -542,7 +595,7 @@ func (l *loader) scriptError(m api.Message) *ScriptError {
 			name = filepath.Join(l.cwd, filepath.FromSlash(name))
 		}
 		e.File, e.Line = l.display(space, name), p.Line
-		if space == l.space && name == l.entry {
+		if l.prefixed[space+":"+name] {
 			e.Line = max(1, p.Line-1)
 		}
 		e.SourceLine = p.LineText

@@ -248,7 +248,11 @@ func TestRecorder(t *testing.T) {
 func FuzzMoveMappings(f *testing.F) {
 	f.Add("AAAA,CAACA;;AADA;", 0)
 	f.Fuzz(func(t *testing.T, text string, entry int) {
-		_, _ = moveMappings(text, entry) // never panics
+		prefixed := make([]bool, 4)
+		if entry >= 0 && entry < len(prefixed) {
+			prefixed[entry] = true
+		}
+		_, _ = moveMappings(text, prefixed) // never panics
 	})
 }
 

@@ -27,57 +27,60 @@ var ErrKilled = errors.New("interrupted")
 
 // Engine is one scenario. Its methods may be called from any goroutine.
 type Engine struct {
-	cfg   Config
-	unit  *unit
-	links []*link
-	store *Store // owned by the loop
-	infos []jsapi.LinkInfo // of links; Up is the loop's
-	inbox inbox
-	guard watchdog
+	cfg        Config
+	name       string // the scenario's, as the user calls it
+	unit       *unit  // of the live version; the loop's
+	links      []*link
+	store      *Store                           // owned by the loop
+	infos      []jsapi.LinkInfo                 // of links; Up is the loop's
+	shown      atomic.Pointer[[]jsapi.LinkInfo] // a copy of infos, for versions that are not live yet
+	openEvents func() (fileEvents, error)       // where saves are heard of; nil: from the operating system
+	inbox      inbox
+	guard      watchdog
 
 	// Set before the loop starts.
 	clock   timers.Clock
 	virtual *timers.Virtual // nil in real time
-	origin  time.Duration // when on the clock it started: what the script calls 0
+	origin  time.Duration   // when on the clock it started: what the script calls 0
 	began   time.Time
 	hooks   hooks
 
-	stopped  atomic.Pointer[string] // why the outside wants it to stop
-	killed   atomic.Bool
-	killWake chan struct{}
-	stopWake chan struct{}
+	stopped     atomic.Pointer[string] // why the outside wants it to stop
+	killed      atomic.Bool
+	toldTimeout bool // Config told CallbackTimeout
+	killWake    chan struct{}
+	stopWake    chan struct{}
 
 	mu      sync.Mutex // guards state against Summary and Close
 	running bool
 	closed  bool
 
 	// Owned by the loop.
-	vm         *vm
-	timers     timers.Queue[func()]
-	immediates []func()
-	current    []func() // the immediates of this turn; kept for its memory
-	later, due []func() // posts of the loop to itself: for the next turn, of this one
-	batches    []arrival
-	posts      []func()
-	frames     []jsapi.Frame
-	number     uint64 // of the last received frame
-	horizon    time.Duration
-	state      state
-	stopAt     time.Duration // stopping: when onStop has had its time
-	onStop     func() bool   // stopping: whether onStop still waits
-	reason     string        // why it ended
-	err        error
-	quiet      bool // nothing can happen any more
-	done       bool // virtual time: finished
-	asleep     bool // in sleepSync, in virtual time, until wakeAt
-	wakeAt     time.Duration
-	wake       chan struct{} // resumes it
-	conductor  *conductor
-	turns      uint64
-	fired      uint64
-	errors     uint64
-	ended      time.Duration
-	endedReal  time.Duration
+	vm        *vm        // the live version
+	successor *successor // what takes its place at the end of this turn
+	reloads   int
+	watcher   *watcher
+	batches   []arrival
+	posts     []func()
+	frames    []jsapi.Frame
+	number    uint64 // of the last received frame
+	horizon   time.Duration
+	state     state
+	stopAt    time.Duration // stopping: when onStop has had its time
+	onStop    func() bool   // stopping: whether onStop still waits
+	reason    string        // why it ended
+	err       error
+	quiet     bool // nothing can happen any more
+	done      bool // virtual time: finished
+	asleep    bool // in sleepSync, in virtual time, until wakeAt
+	wakeAt    time.Duration
+	wake      chan struct{} // resumes it
+	conductor *conductor
+	turns     uint64
+	fired     uint64
+	errors    uint64
+	ended     time.Duration
+	endedReal time.Duration
 }
 
 // state is where in its life a scenario is.
@@ -98,6 +101,18 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := cfg.CallbackTimeout > 0
+	if !told {
+		cfg.CallbackTimeout = u.options.callbackTimeout
+	}
+	if cfg.CallbackTimeout <= 0 {
+		cfg.CallbackTimeout = DefaultCallbackTimeout
+	}
+	if boundRegexps(cfg.CallbackTimeout) {
+		if u, err = load(cfg); err != nil { // with the new bound
+			return nil, err
+		}
+	}
 	if cfg.Number == 0 {
 		cfg.Number = 1
 	}
@@ -116,17 +131,13 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.StopTimeout <= 0 {
 		cfg.StopTimeout = DefaultStopTimeout
 	}
-	if cfg.CallbackTimeout <= 0 {
-		cfg.CallbackTimeout = u.options.callbackTimeout
-	}
-	if cfg.CallbackTimeout <= 0 {
-		cfg.CallbackTimeout = DefaultCallbackTimeout
+	if cfg.Trial == 0 {
+		cfg.Trial = DefaultTrial
 	}
 	if cfg.MemoryLimit == 0 {
 		cfg.MemoryLimit = DefaultMemoryLimit
 	}
-	boundRegexps(cfg.CallbackTimeout)
-	e := &Engine{cfg: cfg, unit: u, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{})}
+	e := &Engine{cfg: cfg, name: u.name, unit: u, toldTimeout: told, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{})}
 	e.inbox.init(cfg.QueueFrames)
 	e.store = NewStore()
 	if cfg.StateDir != "" {
@@ -222,6 +233,7 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 			return errors.New("an engine runs once")
 		}
 	}
+	defer useRegexps()()
 	defer func() {
 		for _, e := range engines {
 			e.release()
@@ -300,6 +312,7 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 func (e *Engine) live(r *rest) {
 	sleep := time.NewTimer(time.Hour)
 	defer sleep.Stop()
+	e.watch()
 	e.begin()
 	for e.proceed(); e.state != stateEnded; e.proceed() {
 		if at, now, ok := e.next(); !ok || at > now {
@@ -349,6 +362,7 @@ func (e *Engine) proceed() {
 		if e.reason == "done" {
 			e.vm.warnPending()
 		}
+		e.settleTrial() // from here on there is nothing to go back to
 		e.state = stateStopping
 		e.stopAt = e.clock.Now() + e.cfg.StopTimeout
 		e.onStop = e.vm.stop(e.reason)
@@ -384,7 +398,7 @@ func (e *Engine) failed() bool {
 
 // alive reports whether something is left that could run.
 func (e *Engine) alive() bool {
-	return e.timers.Len() > 0 || e.vm.holds > 0 || e.ready() || e.vm.api.Alive() && e.canDeliver()
+	return e.vm.timers.Len() > 0 || e.vm.holds > 0 || e.ready() || e.vm.api.Alive() && e.canDeliver()
 }
 
 // canDeliver reports whether a frame could still arrive.
@@ -399,7 +413,7 @@ func (e *Engine) canDeliver() bool {
 
 // ready reports whether a turn would find something to do at any time.
 func (e *Engine) ready() bool {
-	return len(e.immediates) > 0 || len(e.later) > 0 || e.inbox.waiting()
+	return len(e.vm.immediates) > 0 || len(e.vm.later) > 0 || e.inbox.waiting()
 }
 
 // next returns when the next turn is due, and the time now. ok is false when
@@ -409,7 +423,7 @@ func (e *Engine) next() (at, now time.Duration, ok bool) {
 	if e.ready() {
 		return now, now, true
 	}
-	at, ok = e.timers.Peek()
+	at, ok = e.vm.timers.Peek()
 	earlier := func(t time.Duration) {
 		if !ok || t < at {
 			at, ok = t, true
@@ -431,7 +445,7 @@ func (e *Engine) next() (at, now time.Duration, ok bool) {
 
 // over reports whether no more of the script is to run in this turn.
 func (e *Engine) over() bool {
-	return e.err != nil || e.state == stateRunning && e.reason != "" || e.killed.Load()
+	return e.err != nil || e.vm.failure != nil || e.state == stateRunning && e.reason != "" || e.killed.Load()
 }
 
 // turn is one turn of the loop: see the package's documentation.
@@ -439,8 +453,9 @@ func (e *Engine) turn() {
 	defer e.recover()
 	e.turns++
 	now := e.clock.Now()
+	e.passTrial(now)
 	e.batches, e.posts = e.inbox.take(e.batches, e.posts)
-	e.due, e.later = e.later, e.due
+	e.vm.due, e.vm.later = e.vm.later, e.vm.due
 
 	// Capture files lag behind when the turn comes late; timers that were due
 	// after a frame's time must then still run after it.
@@ -450,14 +465,18 @@ func (e *Engine) turn() {
 			horizon = min(horizon, l.due)
 		}
 	}
-	mark := e.timers.Mark()
+	mark := e.vm.timers.Mark()
 	for !e.over() {
-		f, _, ok := e.timers.PopDue(horizon, mark)
+		f, _, ok := e.vm.timers.PopDue(horizon, mark)
 		if !ok {
 			break
 		}
 		e.fired++
+		undo := e.mark()
 		f()
+		if e.judge(undo) {
+			break // what was due to the version before is due in the next turn
+		}
 	}
 	if !e.over() {
 		e.deliver(now)
@@ -470,6 +489,9 @@ func (e *Engine) turn() {
 	}
 	e.flush()
 	e.sync()
+	if e.successor != nil {
+		e.swap()
+	}
 }
 
 // deliver gives the script the frames of this turn.
@@ -487,15 +509,30 @@ func (e *Engine) deliver(now time.Duration) {
 			}
 		}
 	}
-	if len(e.frames) > 0 {
-		e.vm.api.Deliver(e.frames)
-	}
+	e.handOver(e.frames)
 	for i, a := range e.batches {
 		a.batch.Release()
 		e.batches[i] = arrival{}
 	}
 	e.batches = e.batches[:0]
 	e.deliverTimed(now)
+}
+
+// handOver gives frames to the live version. One on trial gets them one by
+// one: the frame that it fails at then goes to the version before, as if it
+// had not seen it.
+func (e *Engine) handOver(frames []jsapi.Frame) {
+	for len(frames) > 0 && !e.over() {
+		n := len(frames)
+		if e.vm.trial != nil {
+			n = 1
+		}
+		undo := e.mark()
+		e.vm.api.Deliver(frames[:n])
+		if !e.judge(undo) {
+			frames = frames[n:]
+		}
+	}
 }
 
 // deliverTimed gives the script the frames of capture files whose time has
@@ -511,14 +548,14 @@ func (e *Engine) deliverTimed(now time.Duration) {
 		if l == nil || e.over() {
 			return
 		}
-		if at, ok := e.timers.Peek(); ok && at <= l.due && n > 0 {
+		if at, ok := e.vm.timers.Peek(); ok && at <= l.due && n > 0 {
 			return // that one is next, and then this frame
 		}
 		e.number++
 		f := l.frame
 		e.frames = append(e.frames[:0], jsapi.Frame{Link: l.index, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
 		e.record(l, &f)
-		e.vm.api.Deliver(e.frames)
+		e.handOver(e.frames)
 		e.pull(l)
 	}
 }
@@ -527,30 +564,42 @@ func (e *Engine) deliverTimed(now time.Duration) {
 // an earlier turn.
 func (e *Engine) runPosts() {
 	for _, f := range e.posts {
+		undo := e.mark()
 		f()
+		e.judge(undo)
 	}
 	clear(e.posts)
 	e.posts = e.posts[:0]
-	for _, f := range e.due {
+	v := e.vm
+	for _, f := range v.due {
+		undo := e.mark()
 		f()
+		if e.judge(undo) {
+			break
+		}
 	}
-	clear(e.due)
-	e.due = e.due[:0]
+	clear(v.due)
+	v.due = v.due[:0]
 }
 
 // runImmediates runs the immediates that were set before it began.
 func (e *Engine) runImmediates() {
-	if len(e.immediates) == 0 {
+	v := e.vm
+	if len(v.immediates) == 0 {
 		return
 	}
-	e.immediates, e.current = e.current[:0], e.immediates
-	for _, f := range e.current {
+	v.immediates, v.current = v.current[:0], v.immediates
+	for _, f := range v.current {
 		if e.over() {
 			break
 		}
+		undo := e.mark()
 		f()
+		if e.judge(undo) {
+			break
+		}
 	}
-	clear(e.current)
+	clear(v.current)
 }
 
 // flush sends what this turn has queued.
@@ -571,17 +620,22 @@ func (e *Engine) begin() {
 	if n := e.unit.options.workers; n > 1 {
 		e.notice(fmt.Sprintf("options: workers: %d is not done yet: the scenario runs once", n))
 	}
-	e.vm = e.newVM(e.unit)
+	e.vm = e.newVM(e.unit, nil)
 	if e.killed.Load() {
 		return
 	}
-	e.vm.start()
+	e.vm.start(&e.guard)
+	if e.err == nil {
+		e.vm.settle()
+	}
 	e.flush()
 }
 
 // finish ends the scenario's life on the goroutine that ran it.
 func (e *Engine) finish() {
 	e.ended, e.endedReal = e.clock.Now(), time.Since(e.began)
+	e.watcher.stop()
+	e.guard.see(nil, nil, 0)
 	if e.vm != nil {
 		e.vm.close()
 	}
@@ -604,8 +658,13 @@ func (e *Engine) recover() {
 	if x == nil {
 		return
 	}
-	e.fail(&ScriptError{File: e.unit.name, Kind: KindInternal, Message: fmt.Sprintf("a fault of umpa-run itself: %v", x),
-		Hint: "please report it, with the scenario; it was found at " + faultAt(debug.Stack())})
+	e.fail(e.fault(x))
+}
+
+// fault is the error of a panic of Go code.
+func (e *Engine) fault(x any) *ScriptError {
+	return &ScriptError{File: e.name, Kind: KindInternal, Message: fmt.Sprintf("a fault of umpa-run itself: %v", x),
+		Hint: "please report it, with the scenario; it was found at " + faultAt(debug.Stack())}
 }
 
 // fail ends the run with an error; the first one counts.
@@ -623,7 +682,7 @@ func (e *Engine) log(level, text string) {
 	if e.cfg.Log == nil {
 		return
 	}
-	e.cfg.Log(Entry{Level: level, Text: text, Script: e.unit.name, Time: e.clock.Wall()})
+	e.cfg.Log(Entry{Level: level, Text: text, Script: e.name, Time: e.clock.Wall()})
 }
 
 // Summary tells what the scenario did so far.
@@ -647,8 +706,8 @@ func (e *Engine) Summary() Summary {
 }
 
 func (e *Engine) summary() Summary {
-	s := Summary{Script: e.unit.name, Duration: e.ended, Real: e.endedReal, Errors: e.errors, Seed: e.cfg.Seed,
-		Turns: e.turns, Timers: e.fired, Reason: e.reason}
+	s := Summary{Script: e.name, Duration: e.ended, Real: e.endedReal, Errors: e.errors, Seed: e.cfg.Seed,
+		Reloads: uint64(e.reloads), Turns: e.turns, Timers: e.fired, Reason: e.reason}
 	if e.clock != nil && e.state != stateEnded {
 		s.Duration, s.Real = e.clock.Now(), time.Since(e.began)
 	}

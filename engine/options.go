@@ -59,7 +59,7 @@ func (l *loader) readOptions(tree *ast.Program) error {
 		return e
 	}
 	mistake := func(n ast.Node, hint, format string, args ...any) error {
-		return &LoadError{[]*ScriptError{at(n, hint, format, args...)}}
+		return &LoadError{Errors: []*ScriptError{at(n, hint, format, args...)}}
 	}
 	if bad := notStatic(value); bad != nil {
 		return mistake(bad, optionsHint, "this cannot be known before the script runs")

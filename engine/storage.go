@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,6 +17,7 @@ import (
 // Store keeps what scripts put into storage: encoded values by key. It belongs
 // to the loop. It outlives a reload; a durable one outlives the process.
 type Store struct {
+	mu     sync.RWMutex // guards values: a version that is not live yet reads them
 	values map[string][]byte
 	db     *bbolt.DB
 	dirty  bool
@@ -74,6 +76,8 @@ func OpenStore(dir, scenario string) (*Store, error) {
 
 // Get returns a value, which must not be changed.
 func (s *Store) Get(key string) (value []byte, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	value, ok = s.values[key]
 	return
 }
@@ -90,7 +94,9 @@ func (s *Store) Set(key string, value []byte) error {
 		}
 		s.dirty = true
 	}
+	s.mu.Lock()
 	s.values[key] = value
+	s.mu.Unlock()
 	return nil
 }
 
@@ -105,12 +111,18 @@ func (s *Store) Delete(key string) error {
 		}
 		s.dirty = true
 	}
+	s.mu.Lock()
 	delete(s.values, key)
+	s.mu.Unlock()
 	return nil
 }
 
 // Keys lists the keys, sorted.
-func (s *Store) Keys() []string { return slices.Sorted(maps.Keys(s.values)) }
+func (s *Store) Keys() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.values))
+}
 
 // Sync makes what was set survive the end of the machine.
 func (s *Store) Sync() error {
@@ -127,4 +139,67 @@ func (s *Store) Close() error {
 		return nil
 	}
 	return errors.Join(s.Sync(), s.db.Close())
+}
+
+// storageOf is the engine's store as one version sees it: what a version sets
+// before it is live waits for the swap.
+type storageOf struct{ v *vm }
+
+func (o storageOf) Get(key string) ([]byte, bool) {
+	if s := o.v.staged; s != nil {
+		if value, set := s.stored[key]; set {
+			return value, value != nil
+		}
+	}
+	return o.v.e.store.Get(key)
+}
+
+func (o storageOf) Set(key string, value []byte) error {
+	if s := o.v.staged; s != nil {
+		s.store(key, append([]byte{}, value...))
+		return nil
+	}
+	return o.v.e.store.Set(key, value)
+}
+
+func (o storageOf) Delete(key string) error {
+	if s := o.v.staged; s != nil {
+		s.store(key, nil)
+		return nil
+	}
+	return o.v.e.store.Delete(key)
+}
+
+func (o storageOf) Keys() []string {
+	keys := o.v.e.store.Keys()
+	if s := o.v.staged; s != nil {
+		for key, value := range s.stored {
+			if value != nil {
+				keys = append(keys, key)
+			}
+		}
+		keys = slices.DeleteFunc(keys, func(key string) bool {
+			value, set := s.stored[key]
+			return set && value == nil
+		})
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+	}
+	return keys
+}
+
+// write makes what a version set before it was live its deed.
+func (s *staged) write(store *Store) error {
+	for _, key := range slices.Sorted(maps.Keys(s.stored)) {
+		var err error
+		if value := s.stored[key]; value != nil {
+			err = store.Set(key, value)
+		} else {
+			err = store.Delete(key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,40 +1,58 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
-	"path/filepath"
 	"regexp"
 	"time"
 
 	"github.com/dop251/goja"
 
 	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/timers"
 )
 
 // maxCalls is how deep calls may nest. goja's own default has no bound, and
 // native recursion (a getter that calls itself) costs its square.
 const maxCalls = 1000
 
-// vm is one runtime with the script that runs in it, and the host of its API.
+// vm is one runtime with the script that runs in it, the host of its API, and
+// all that waits for it: another version's vm takes its place as a whole, and
+// gives it back as a whole.
 type vm struct {
 	e     *Engine
 	unit  *unit
 	rt    *goja.Runtime
 	api   *jsapi.API
 	watch jsapi.Watch
+	limit time.Duration // of a callback
 
-	holds     int
+	timers     timers.Queue[func()]
+	immediates []func()
+	current    []func() // the immediates of this turn; kept for its memory
+	later, due []func() // posts of the loop to itself: for the next turn, of this one
+	holds      int
+
 	getters   *goja.Object    // of functions by the names of handlers
 	namespace *goja.Object    // what the script exports
 	named     map[string]bool // handlers that were found
 	top       *goja.Promise   // of the top level; nil when it is done
+	inTop     bool            // its synchronous part runs
+	reloaded  bool            // it follows another version
 	closed    bool
+
+	staged  *staged      // until the swap; nil when live
+	trial   *trial       // while it may be rolled back; nil: it may not
+	failure *ScriptError // what makes it unfit to go on, staged or on trial
 }
 
-func (e *Engine) newVM(u *unit) *vm {
-	v := &vm{e: e, unit: u, rt: goja.New(), named: map[string]bool{}}
+// newVM makes a runtime for a version; a staged one says as what.
+func (e *Engine) newVM(u *unit, s *staged) *vm {
+	v := &vm{e: e, unit: u, rt: goja.New(), named: map[string]bool{}, staged: s, limit: e.cfg.CallbackTimeout}
+	if limit := u.options.callbackTimeout; limit > 0 && !e.toldTimeout {
+		v.limit = limit
+	}
 	rt := v.rt
 	rt.SetMaxCallStackSize(maxCalls)
 	rt.SetTimeSource(v.Wall)
@@ -48,26 +66,44 @@ func (e *Engine) newVM(u *unit) *vm {
 		}
 	}
 	installGuards(rt)
+	v.guardRegexps()
 	v.api = jsapi.New(rt, v)
 	if e.hooks.made != nil {
 		e.hooks.made(v)
 	}
-	e.guard.see(rt, &v.watch)
 	return v
 }
 
 // start runs the top level up to its first await.
-func (v *vm) start() {
+func (v *vm) start(guard *watchdog) {
+	guard.see(v.rt, &v.watch, v.limit)
+	guard.topLevel(true, v.limit)
+	v.inTop = true
 	v.watch.Enter()
 	promise, err := v.runTop()
 	v.watch.Leave()
-	if err != nil {
-		v.Fail(err, nil)
+	guard.topLevel(false, v.limit)
+	var interrupted *goja.InterruptedError
+	if errors.As(err, &interrupted) && interrupted.Value() == interruptStop {
+		v.rt.ClearInterrupt()
+		v.inTop = false
+		v.findNamed() // onStop may be there
 		return
 	}
+	if err != nil {
+		v.Fail(err, nil)
+		v.inTop = false
+		return
+	}
+	v.inTop = false
 	v.top = promise
 	v.findNamed()
 	v.api.Settle()
+}
+
+// settle does what is due when the top level has run: it is at its end, or its
+// end is waited for.
+func (v *vm) settle() {
 	if v.settleTop(); v.top != nil {
 		v.watchTop()
 	}
@@ -82,7 +118,7 @@ func (v *vm) watchTop() {
 	// Only the good end: a bad one is an unhandled rejection, of this very
 	// promise and of the one that then makes, and is told once.
 	done := func(goja.FunctionCall) goja.Value {
-		v.e.later = append(v.e.later, v.settleTop)
+		v.later = append(v.later, v.settleTop)
 		return goja.Undefined()
 	}
 	failed := func(call goja.FunctionCall) goja.Value { panic(call.Argument(0)) }
@@ -123,13 +159,6 @@ func (v *vm) runTop() (*goja.Promise, error) {
 	if hot := exports.Get("hot"); hot != nil {
 		set("hot", hot)
 	}
-	name := v.unit.name
-	if v.unit.embedded == nil {
-		name = filepath.Join(v.unit.dir, filepath.Base(name))
-	}
-	set("dirname", v.unit.dir)
-	set("filename", name)
-	set("url", (&url.URL{Scheme: "file", Path: filepath.ToSlash(name)}).String())
 	result, err := call(goja.Undefined(), bridge)
 	if err != nil {
 		return nil, err
@@ -142,18 +171,22 @@ func (v *vm) runTop() (*goja.Promise, error) {
 }
 
 // settleTop does what is due at the end of the top level: the last handlers
-// are found, and onStart is called.
+// are found, and onStart is called, or onReload.
 func (v *vm) settleTop() {
 	if v.closed || v.top == nil || v.top.State() == goja.PromiseStatePending {
 		return
 	}
 	state := v.top.State()
 	v.top = nil
-	if state == goja.PromiseStateFulfilled && v.e.err == nil {
+	if state == goja.PromiseStateFulfilled && v.e.err == nil && v.failure == nil {
 		v.findNamed()
-		v.api.Start()
-		if v.e.hooks.started != nil {
-			v.e.hooks.started(v)
+		if v.reloaded {
+			v.api.Reload(v.api.Previous())
+		} else {
+			v.api.Start()
+			if v.e.hooks.started != nil {
+				v.e.hooks.started(v)
+			}
 		}
 	}
 }
@@ -212,17 +245,26 @@ func (v *vm) warnPending() {
 // close ends the runtime's part; its timers never fire.
 func (v *vm) close() {
 	v.closed = true
-	v.e.guard.see(nil, nil)
 	v.api.Close()
+	if v.trial != nil {
+		v.trial.previous.close()
+		v.trial = nil
+	}
 }
 
 // Fail reports what script code did not catch; see jsapi.Host.
 func (v *vm) Fail(err error, who *jsapi.Handler) (quarantine bool) {
 	e := v.e
 	v.rt.ClearInterrupt()
-	failure := e.scriptError(err, who)
+	failure := v.scriptError(err, who)
 	if e.killed.Load() {
 		return false // it was interrupted on purpose
+	}
+	if v.staged != nil || v.trial != nil {
+		if v.failure == nil {
+			v.failure = failure
+		}
+		return false
 	}
 	if v.unit.options.quarantine && who != nil && e.state == stateRunning && failure.Kind != KindMemory && failure.Kind != KindInternal {
 		e.errors++
@@ -246,4 +288,10 @@ func (v *vm) Env() map[string]string { return v.e.cfg.Env }
 
 func (v *vm) Seed() uint64 { return v.e.cfg.Seed }
 
-func (v *vm) Log(level, text string) { v.e.log(level, text) }
+func (v *vm) Log(level, text string) {
+	if v.staged != nil {
+		v.staged.log(level, text)
+		return
+	}
+	v.e.log(level, text)
+}

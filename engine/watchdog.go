@@ -30,6 +30,7 @@ const (
 	interruptTime   interruption = "time"
 	interruptMemory interruption = "memory"
 	interruptKill   interruption = "kill"
+	interruptStop   interruption = "stop" // of a top level that does not end
 )
 
 // watchdog interrupts a callback that runs for too long or eats too much. One
@@ -46,21 +47,41 @@ type watchdog struct {
 	rt    *goja.Runtime
 	watch *jsapi.Watch
 
-	limit  time.Duration
-	memory int64
-	stuck  func(interruption)
+	engine *Engine
+	limit  atomic.Int64 // nanoseconds that a callback may take
+	top    atomic.Bool  // what runs is a top level: a request to stop ends it
 }
 
 // start begins to watch. The runtime comes later, by see.
 func (w *watchdog) start(e *Engine) {
 	w.wake, w.quit, w.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	w.limit, w.memory = e.cfg.CallbackTimeout, e.cfg.MemoryLimit
-	w.stuck = func(i interruption) {
-		if e.cfg.Stuck != nil {
-			e.cfg.Stuck(e.interrupted(i, nil, nil))
-		}
-	}
+	w.engine = e
+	w.limit.Store(int64(e.cfg.CallbackTimeout))
 	go w.run()
+}
+
+// topLevel is called around the synchronous part of a top level, which may take
+// its time: it can build tables, and it may be all that the scenario is. limit
+// is that of a callback.
+func (w *watchdog) topLevel(yes bool, limit time.Duration) {
+	if yes {
+		limit = topLimit(limit)
+	}
+	w.limit.Store(int64(limit))
+	w.top.Store(yes)
+}
+
+// topLimit is how long a top level may run where a callback may for so long.
+func topLimit(callback time.Duration) time.Duration { return max(10*callback, 30*time.Second) }
+
+// report tells of a script that does not heed its interruption.
+func (w *watchdog) report(why interruption) {
+	e := w.engine
+	if e.cfg.Stuck != nil {
+		s := &ScriptError{File: e.name}
+		s.Kind, s.Message, s.Hint = why.describe(e, "a callback", time.Duration(w.limit.Load()))
+		e.cfg.Stuck(s)
+	}
 }
 
 func (w *watchdog) stop() {
@@ -68,11 +89,13 @@ func (w *watchdog) stop() {
 	<-w.done
 }
 
-// see is called by the loop when the runtime changes; nil when it ends.
-func (w *watchdog) see(rt *goja.Runtime, watch *jsapi.Watch) {
+// see is called when the runtime changes; nil when it ends. limit is how long
+// a callback of it may run.
+func (w *watchdog) see(rt *goja.Runtime, watch *jsapi.Watch, limit time.Duration) {
 	w.mu.Lock()
 	w.rt, w.watch = rt, watch
 	w.mu.Unlock()
+	w.limit.Store(int64(limit))
 }
 
 // idle is called by the loop around its waits.
@@ -119,6 +142,7 @@ func (w *watchdog) run() {
 		memoryAt      time.Time
 		collected     time.Time
 		reported      bool
+		memory        = w.engine.cfg.MemoryLimit
 		sample        = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		heap          = func() int64 { metrics.Read(sample); return int64(sample[0].Value.Uint64()) }
 		interruptOnce = func(n uint64, now time.Time, reason interruption) {
@@ -161,57 +185,76 @@ func (w *watchdog) run() {
 		}
 		if n != last {
 			last, since = n, now
-		} else if now.Sub(since) >= w.limit {
+		} else if now.Sub(since) >= time.Duration(w.limit.Load()) {
 			interruptOnce(n, now, interruptTime)
+		} else if w.top.Load() && w.engine.stopped.Load() != nil {
+			interruptOnce(n, now, interruptStop)
 		}
-		if w.memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, w.limit) {
+		if memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, time.Duration(w.limit.Load())) {
 			memoryAt = now
-			if heap() > w.memory && now.Sub(collected) > collectWait {
+			if heap() > memory && now.Sub(collected) > collectWait {
 				runtime.GC() // garbage is no use of memory
 				collected = time.Now()
-				if heap() > w.memory {
+				if heap() > memory {
 					interruptOnce(n, now, interruptMemory)
 				}
 			}
 		}
 		if told == n && !reported && now.Sub(toldAt) >= stuckAfter {
 			reported = true
-			w.stuck(why)
+			w.report(why)
 		}
 	}
 }
 
 // describe is the error that an interruption becomes.
-func (i interruption) describe(e *Engine, who string) (Kind, string, string) {
+func (i interruption) describe(e *Engine, who string, limit time.Duration) (Kind, string, string) {
 	switch i {
 	case interruptMemory:
 		return KindMemory, fmt.Sprintf("%s was interrupted: the heap is larger than %d MiB", who, e.cfg.MemoryLimit>>20),
 			"something grows without bound: keep no packets that are not needed"
-	case interruptKill:
+	case interruptKill, interruptStop:
 		return KindTimeout, who + " was interrupted", ""
 	}
-	return KindTimeout, fmt.Sprintf("%s ran for more than %v and was interrupted", who, e.cfg.CallbackTimeout),
+	return KindTimeout, fmt.Sprintf("%s ran for more than %v and was interrupted", who, limit),
 		"nothing else runs meanwhile: use timers or await, or set options.callbackTimeout"
 }
 
-var regexpMu sync.Mutex
-
-// boundRegexps bounds how long one backtracking match may take, which no
+// regexps bounds how long one backtracking match may take, which no
 // interruption can: a little longer than a callback, so that the interruption
-// is pending when the match gives up and its false answer is never seen. The
-// bound is the process's; it only ever grows.
-func boundRegexps(callback time.Duration) {
-	regexpMu.Lock()
-	defer regexpMu.Unlock()
-	if bound := callback + callback/2; bound > regexpBound {
-		regexpBound = bound
-		regexp2.DefaultMatchTimeout = bound
+// is pending when the match gives up and its false answer is never seen. A
+// regular expression takes the bound when it is compiled, from a variable of
+// the process that nothing guards: so it is only written while no script
+// runs and none is being loaded.
+var regexps = struct {
+	sync.Mutex
+	users int // engines that run, and loads
+	bound time.Duration
+}{bound: DefaultCallbackTimeout * 3 / 2}
+
+func init() { regexp2.DefaultMatchTimeout = regexps.bound }
+
+// useRegexps says that a script may compile regular expressions until release.
+func useRegexps() (release func()) {
+	regexps.Lock()
+	regexps.users++
+	regexps.Unlock()
+	return func() {
+		regexps.Lock()
+		regexps.users--
+		regexps.Unlock()
 	}
 }
 
-// regexpBound begins at what the default callback timeout wants, so that
-// it is written before any runtime exists, as a rule.
-var regexpBound = func() time.Duration {
-	regexp2.DefaultMatchTimeout = DefaultCallbackTimeout * 3 / 2
-	return DefaultCallbackTimeout * 3 / 2
-}()
+// boundRegexps raises the bound to what a callback timeout wants. It reports
+// whether it did: what was compiled before has the old bound.
+func boundRegexps(callback time.Duration) (raised bool) {
+	regexps.Lock()
+	defer regexps.Unlock()
+	bound := callback + callback/2
+	if bound <= regexps.bound || regexps.users > 0 {
+		return false
+	}
+	regexps.bound, regexp2.DefaultMatchTimeout = bound, bound
+	return true
+}

@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+)
+
+const (
+	// trialCallbacks is how many callbacks of a new version have to end well,
+	// however long that takes, before there is no way back.
+	trialCallbacks = 10
+	// maxTrials bounds the versions that are kept to go back to.
+	maxTrials = 3
+	// maxStagedLines bounds what is kept of a top level's console.
+	maxStagedLines = 10000
+)
+
+// errWithdrawn is the end of a reload that a newer save, or the end of the run,
+// has overtaken.
+var errWithdrawn = errors.New("withdrawn")
+
+// staged is a version before its swap. Its top level runs beside the live
+// version, on another goroutine in real time: what it does to the world waits
+// here.
+type staged struct {
+	guard     watchdog
+	cancelled chan struct{}
+	infos     []jsapi.LinkInfo
+	sent      []stagedFrame
+	entries   []stagedEntry
+	lost      int // entries beyond maxStagedLines
+	stop      string
+	stored    map[string][]byte // nil: deleted
+}
+
+func (s *staged) store(key string, value []byte) {
+	if s.stored == nil {
+		s.stored = map[string][]byte{}
+	}
+	s.stored[key] = value
+}
+
+type stagedFrame struct {
+	link  int
+	data  []byte
+	cause jsapi.Cause
+}
+
+type stagedEntry struct{ level, text string }
+
+func (s *staged) send(link int, frame []byte, cause jsapi.Cause) {
+	s.sent = append(s.sent, stagedFrame{link, slices.Clone(frame), cause})
+}
+
+func (s *staged) log(level, text string) {
+	if len(s.entries) == maxStagedLines {
+		s.lost++
+		return
+	}
+	s.entries = append(s.entries, stagedEntry{level, text})
+}
+
+// say logs what the version wrote while it was staged.
+func (s *staged) say(e *Engine) {
+	for _, l := range s.entries {
+		e.log(l.level, l.text)
+	}
+	if s.lost > 0 {
+		e.notice(fmt.Sprintf("%d more lines of the new version's top level are left out", s.lost))
+	}
+	s.entries, s.lost = nil, 0
+}
+
+// cancel makes a staged top level end, from any goroutine.
+func (s *staged) cancel() {
+	close(s.cancelled)
+	s.guard.interrupt(interruptKill)
+}
+
+// stage makes a runtime for a new version. It may be called from any goroutine.
+func (e *Engine) stage(u *unit) *vm {
+	s := &staged{cancelled: make(chan struct{}), infos: *e.shown.Load()}
+	return e.newVM(u, s)
+}
+
+// prepare gives a staged version what the live one leaves. It is called by the
+// loop, before the top level runs.
+func (e *Engine) prepare(v *vm) error {
+	v.staged.infos = *e.shown.Load()
+	return e.left(e.vm.api.Prepare(v.api, e.reloads+1))
+}
+
+// left is the error of a live version that could not leave its data.
+func (e *Engine) left(err error) error {
+	if err == nil {
+		return nil
+	}
+	e.vm.rt.ClearInterrupt()
+	s := e.vm.scriptError(err, nil)
+	s.Message = "what hot.dispose leaves: " + s.Message
+	return s
+}
+
+// runStaged runs the synchronous part of a staged version's top level. What it
+// returns is why the version is unfit.
+func (v *vm) runStaged() (err error) {
+	guard := &v.staged.guard
+	guard.start(v.e)
+	defer guard.stop()
+	defer func() {
+		if x := recover(); x != nil {
+			err = v.e.fault(x)
+		}
+	}()
+	v.start(guard)
+	guard.see(nil, nil, 0)
+	select {
+	case <-v.staged.cancelled:
+		return errWithdrawn
+	default:
+	}
+	if v.failure != nil {
+		return v.failure
+	}
+	return nil
+}
+
+// successor is a staged version that is ready for the swap.
+type successor struct {
+	vm        *vm
+	since     time.Time
+	withdrawn *atomic.Bool
+	done      func(error) // is told how it went, by the loop
+}
+
+// swap makes the successor the live version, between two turns. Everything of
+// the old one waits in its vm, and is forgotten with it; what has arrived and
+// was not delivered waits in the inbox, and so goes to the new one.
+func (e *Engine) swap() {
+	s := e.successor
+	e.successor = nil
+	next, old := s.vm, e.vm
+	if e.state != stateRunning || e.over() || s.withdrawn != nil && s.withdrawn.Load() {
+		s.done(errWithdrawn)
+		return
+	}
+	if err := e.left(old.api.Replace(next.api)); err != nil {
+		e.refuse(next, err)
+		s.done(err)
+		return
+	}
+	st := next.staged
+	next.staged, next.reloaded = nil, true
+	e.reloads++
+	before := e.unit
+	e.use(next)
+	undo := e.mark()
+	if e.cfg.Trial > 0 {
+		next.trial = &trial{previous: old, until: e.clock.Now() + e.cfg.Trial, callbacks: next.watch.Count()/2 + trialCallbacks}
+		undo = e.mark()
+		next.forget(maxTrials)
+	} else {
+		old.close()
+	}
+	st.say(e)
+	if err := st.write(e.store); err != nil {
+		e.log("error", err.Error())
+	}
+	for _, w := range next.unit.warnings {
+		e.notice(w)
+	}
+	for _, f := range st.sent {
+		e.send(e.links[f.link], f.data)
+	}
+	if st.stop != "" && e.reason == "" {
+		e.reason = st.stop
+	}
+	text := fmt.Sprintf("reload %d: %s changed", e.reloads, next.unit.differences(before))
+	if !s.since.IsZero() {
+		text += fmt.Sprintf(", %.1f ms from save to swap", float64(time.Since(s.since).Microseconds())/1000)
+	}
+	e.notice(text)
+	if !reflect.DeepEqual(before.options.interfaces, next.unit.options.interfaces) || before.options.filter != next.unit.options.filter {
+		e.notice("options.interfaces or options.filter changed: that needs a restart; until then the interfaces stay as they are")
+	}
+	next.settle()
+	e.judge(undo)
+	e.flush()
+	s.done(nil)
+}
+
+// differences lists the files that two units do not have in common.
+func (u *unit) differences(o *unit) string {
+	var paths []string
+	for path, text := range u.texts {
+		if was, had := o.texts[path]; !had || was != text {
+			paths = append(paths, path)
+		}
+	}
+	for path := range o.texts {
+		if _, has := u.texts[path]; !has {
+			paths = append(paths, path)
+		}
+	}
+	return listed(paths)
+}
+
+// listed names a few files by their last names.
+func listed(paths []string) string {
+	const most = 3
+	slices.Sort(paths)
+	names := make([]string, len(paths))
+	for i, path := range paths {
+		names[i] = filepath.Base(path)
+	}
+	switch n := len(names); {
+	case n == 0:
+		return "nothing"
+	case n > most+1:
+		names = append(names[:most], fmt.Sprintf("%d more files", n-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// use makes v the live version.
+func (e *Engine) use(v *vm) {
+	e.vm, e.unit = v, v.unit
+	e.guard.see(v.rt, &v.watch, v.limit)
+}
+
+// refuse says why a new version does not become the live one.
+func (e *Engine) refuse(v *vm, err error) {
+	if errors.Is(err, errWithdrawn) {
+		return
+	}
+	if v != nil {
+		v.staged.say(e)
+	}
+	text := err.Error()
+	var p interface{ Pretty() string }
+	if errors.As(err, &p) {
+		text = p.Pretty()
+	}
+	e.log("error", text)
+	e.notice("not reloaded: the running version goes on")
+}
+
+// trial is the time in which a new version may be rolled back. The version
+// before is kept as it was at the swap: frozen, for nobody runs its timers.
+type trial struct {
+	previous  *vm
+	until     time.Duration
+	callbacks uint64
+}
+
+// forget keeps at most n versions to go back to.
+func (v *vm) forget(n int) {
+	for ; v.trial != nil; v = v.trial.previous {
+		if n--; n < 0 {
+			v.trial.previous.close()
+			v.trial = nil
+			return
+		}
+	}
+}
+
+// passTrial ends the trial of a version that did well.
+func (e *Engine) passTrial(now time.Duration) {
+	if t := e.vm.trial; t != nil && now >= t.until && e.vm.watch.Count()/2 >= t.callbacks {
+		e.settleTrial()
+	}
+}
+
+// settleTrial gives up the way back.
+func (e *Engine) settleTrial() { e.vm.forget(0) }
+
+// undo is what a callback of a version on trial has to be undone of: what it
+// sent, and that it wanted to stop.
+type undo struct {
+	sends  []sendMark
+	reason string
+}
+
+type sendMark struct{ frames, bytes, left int }
+
+// mark notes where things are before a callback of a version on trial.
+func (e *Engine) mark() (u undo) {
+	if e.vm.trial == nil {
+		return u
+	}
+	u.reason = e.reason
+	u.sends = make([]sendMark, len(e.links))
+	for i, l := range e.links {
+		u.sends[i] = sendMark{len(l.out), len(l.arena), l.left}
+	}
+	return u
+}
+
+// judge looks at the live version after a callback. One that failed on trial is
+// rolled back: what the callback sent does not leave, and the version before
+// goes on where it was frozen. It reports whether that happened.
+func (e *Engine) judge(u undo) (back bool) {
+	v := e.vm
+	if v.failure == nil || v.trial == nil {
+		return false
+	}
+	for i, l := range e.links {
+		// What a full queue has made leave is gone.
+		if m := u.sends[i]; l.left == m.left {
+			clear(l.out[m.frames:])
+			l.out, l.arena = l.out[:m.frames], l.arena[:m.bytes]
+		}
+	}
+	e.reason = u.reason
+	old := v.trial.previous
+	v.trial = nil
+	old.api.Resume(v.api)
+	e.use(old)
+	v.close()
+	e.errors++
+	e.log("error", v.failure.Pretty())
+	e.notice("rolled back: the new version failed in its first callbacks, the one before goes on")
+	return true
+}
+
+// reload loads the scenario again, from the file script if that is not empty,
+// and makes it the successor of the live version at the end of this turn. It is
+// called by the loop, which it holds up; done is told how it went.
+func (e *Engine) reload(script string, done func(error)) {
+	cfg := e.cfg
+	if script != "" {
+		cfg.Script, cfg.Source = script, nil
+	}
+	u, err := load(cfg)
+	if err != nil {
+		done(err)
+		return
+	}
+	v := e.stage(u)
+	if err = e.prepare(v); err == nil {
+		err = v.runStaged()
+	}
+	if err != nil {
+		e.refuse(v, err)
+		done(err)
+		return
+	}
+	if e.successor != nil {
+		e.successor.done(errWithdrawn)
+	}
+	e.successor = &successor{vm: v, done: done}
+}

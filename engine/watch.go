@@ -1,0 +1,325 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// settleTime is how long the files have to be quiet after a save: an
+	// editor writes several at once, or one in several steps.
+	settleTime = 10 * time.Millisecond
+	// settleMost bounds that, for files that are never quiet.
+	settleMost = 200 * time.Millisecond
+)
+
+// fileEvents tells of files that were written, or moved to where they are, in
+// the folders that were added.
+type fileEvents interface {
+	Add(folder string) error
+	// Events gives paths; an empty one means that any file may have changed.
+	Events() <-chan string
+	Close() error
+}
+
+// notified is fileEvents by the operating system.
+type notified struct {
+	*fsnotify.Watcher
+	paths chan string
+	quit  chan struct{}
+}
+
+func newFileEvents() (fileEvents, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	n := &notified{w, make(chan string, 64), make(chan struct{})}
+	go n.run()
+	return n, nil
+}
+
+func (n *notified) Events() <-chan string { return n.paths }
+
+func (n *notified) Close() error {
+	close(n.quit)
+	return n.Watcher.Close()
+}
+
+// run passes on what says that a file has new contents. A file that is gone
+// says nothing: mostly an editor is about to put another one there.
+func (n *notified) run() {
+	for {
+		path := "" // an error: events were lost
+		select {
+		case ev, ok := <-n.Watcher.Events:
+			if !ok {
+				return
+			}
+			if !ev.Has(fsnotify.Create) && !ev.Has(fsnotify.Write) {
+				continue
+			}
+			path = ev.Name
+		case <-n.Errors:
+		case <-n.quit:
+			return
+		}
+		select {
+		case n.paths <- path:
+		case <-n.quit:
+			return
+		}
+	}
+}
+
+// watcher reloads an engine's scenario when its files are saved. It runs on a
+// goroutine of its own, and does there what takes time.
+type watcher struct {
+	e       *Engine
+	events  fileEvents
+	quit    chan struct{}
+	over    chan struct{}
+	files   map[string]bool // whose save means a reload, by every name they have
+	folders map[string]bool
+	tried   *unit // what was last loaded, whatever became of it; nil: did not load
+	changed map[string]bool
+	since   time.Time // of the first change
+}
+
+// watch begins to watch the scenario's files, if it is to.
+func (e *Engine) watch() {
+	if !e.cfg.Watch || e.virtual != nil || e.cfg.FS != nil || len(e.unit.files) == 0 {
+		return
+	}
+	open := e.openEvents
+	if open == nil {
+		open = newFileEvents
+	}
+	events, err := open()
+	if err != nil {
+		e.notice(fmt.Sprintf("saves are not noticed: %v", err))
+		return
+	}
+	w := &watcher{e: e, events: events, quit: make(chan struct{}), over: make(chan struct{}), tried: e.unit,
+		files: map[string]bool{}, folders: map[string]bool{}, changed: map[string]bool{}}
+	e.watcher = w
+	w.follow(e.unit.files)
+	// A save between the load and now was missed. A file's time can lag behind
+	// the clock by a tick; looking in vain costs nothing.
+	for _, f := range e.unit.files {
+		if info, err := os.Stat(f); err == nil && info.ModTime().After(e.unit.loaded.Add(-settleTime)) {
+			w.touch(f)
+		}
+	}
+	go w.run()
+}
+
+// stop ends the watching; nil has none.
+func (w *watcher) stop() {
+	if w == nil {
+		return
+	}
+	close(w.quit)
+	<-w.over
+}
+
+// follow watches the folders of files.
+func (w *watcher) follow(files []string) {
+	for _, f := range files {
+		names := []string{f}
+		if real, err := filepath.EvalSymlinks(f); err == nil && real != f {
+			names = append(names, real)
+		}
+		for _, n := range names {
+			w.files[n] = true
+			folder := filepath.Dir(n)
+			if err := w.events.Add(folder); err != nil && !w.folders[folder] {
+				w.e.inbox.post(func() { w.e.notice(fmt.Sprintf("saves in %s are not noticed: %v", folder, err)) })
+			}
+			w.folders[folder] = true
+		}
+	}
+}
+
+// concerns reports whether the event at path is one of a file we want. When the
+// last version did not load, any file may be what it lacks.
+func (w *watcher) concerns(path string) bool {
+	return path == "" || w.files[path] || w.tried == nil && w.folders[filepath.Dir(path)]
+}
+
+// touch notes a change.
+func (w *watcher) touch(path string) {
+	if len(w.changed) == 0 {
+		w.since = time.Now()
+	}
+	w.changed[path] = true
+}
+
+func (w *watcher) run() {
+	defer close(w.over)
+	defer w.events.Close()
+	for w.wait() && w.quiet() {
+		changed, since := listed(slices.Collect(maps.Keys(w.changed))), w.since
+		clear(w.changed)
+		if !w.attempt(changed, since) {
+			return
+		}
+	}
+}
+
+// wait waits until a file that concerns us was saved. false: the end.
+func (w *watcher) wait() bool {
+	for len(w.changed) == 0 {
+		select {
+		case <-w.quit:
+			return false
+		case path := <-w.events.Events():
+			w.note(path)
+		}
+	}
+	return true
+}
+
+// note takes an event. It reports whether it concerns us.
+func (w *watcher) note(path string) bool {
+	if !w.concerns(path) {
+		return false
+	}
+	w.touch(path)
+	return true
+}
+
+// quiet waits until nothing was saved for a while. false: the end.
+func (w *watcher) quiet() bool {
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	most := time.NewTimer(settleMost)
+	defer most.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return false
+		case path := <-w.events.Events():
+			if w.note(path) {
+				timer.Reset(settleTime)
+			}
+		case <-timer.C:
+			if !w.begun() {
+				return true
+			}
+			timer.Reset(settleTime)
+		case <-most.C:
+			return true
+		}
+	}
+}
+
+// begun reports whether a changed file is empty: cut off by who is about to
+// write it.
+func (w *watcher) begun() bool {
+	for path := range w.changed {
+		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// attempt reloads what is in the files now. A save meanwhile ends it: the next
+// attempt is on its way. false: the end.
+func (w *watcher) attempt(changed string, since time.Time) bool {
+	e := w.e
+	before := w.tried
+	u, err := load(e.cfg)
+	w.tried = u
+	if err != nil {
+		w.follow(filesOf(err))
+		return e.inbox.post(func() { e.refuse(nil, err) })
+	}
+	w.follow(u.files)
+	var withdrawn atomic.Bool
+	// ask has the loop do something, and waits for its answer.
+	ask := func(f func(done func(error))) (err error, ok bool) {
+		result := make(chan error, 1)
+		if !e.inbox.post(func() { f(func(err error) { result <- err }) }) {
+			return nil, false
+		}
+		err, ok = w.either(result, func() { withdrawn.Store(true) })
+		return err, ok
+	}
+	err, ok := ask(func(done func(error)) {
+		switch {
+		case !u.same(e.unit):
+			done(nil)
+		case before == nil || !before.same(u):
+			e.notice(changed + " is again what runs: nothing to reload")
+			done(errWithdrawn)
+		default:
+			done(errWithdrawn)
+		}
+	})
+	if !ok || err != nil {
+		return ok
+	}
+	v := e.stage(u)
+	refuse := func(err error) bool { return e.inbox.post(func() { e.refuse(v, err) }) }
+	err, ok = ask(func(done func(error)) {
+		if withdrawn.Load() {
+			done(errWithdrawn)
+			return
+		}
+		done(e.prepare(v))
+	})
+	if !ok {
+		return false
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- v.runStaged() }()
+	err, ok = w.either(ran, v.staged.cancel)
+	if !ok {
+		return false
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	_, ok = ask(func(done func(error)) {
+		e.successor = &successor{vm: v, since: since, withdrawn: &withdrawn, done: done}
+	})
+	return ok
+}
+
+// either waits for a result. A save meanwhile, or the end, overtakes what is
+// waited for: overtake is called, and the result is still waited for, unless
+// the end is near. false: the end.
+func (w *watcher) either(result <-chan error, overtake func()) (err error, ok bool) {
+	overtaken := false
+	end := func() {
+		if !overtaken {
+			overtaken = true
+			overtake()
+		}
+	}
+	for {
+		select {
+		case err = <-result:
+			return err, true
+		case <-w.quit:
+			end()
+			return errWithdrawn, false
+		case path := <-w.events.Events():
+			if w.note(path) {
+				end()
+			}
+		}
+	}
+}
