@@ -106,6 +106,7 @@ func (a *API) Exports() *goja.Object { return a.exports }
 // Handlers lists the callbacks registered so far, in order, for the summary.
 func (a *API) Handlers() []*Handler {
 	a.refreshSchedules()
+	a.refreshMachines()
 	return a.handlers
 }
 

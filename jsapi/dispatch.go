@@ -15,6 +15,7 @@ import (
 // being delivered.
 type dispatch struct {
 	scopes
+	machines
 	subs    subIndex
 	shared  bool   // a delivery goes over subs
 	count   uint64 // frames delivered

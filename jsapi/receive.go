@@ -78,22 +78,22 @@ func (a *API) waitFor(where string, m *match, opt map[string]goja.Value, f func(
 				return
 			}
 			w.s.cancel()
-			a.enter(nil, late)
+			a.enter(w.s.h, late)
 			a.settle()
 		})
+	}
+	w.s.end = func() {
+		if w.timer != 0 {
+			a.host.ClearTimer(w.timer)
+			w.timer = 0
+		}
 	}
 	a.subscribe(w.s)
 	return w
 }
 
 // end ends the wait.
-func (w *wait) end() {
-	w.s.cancel()
-	if w.timer != 0 {
-		w.s.a.host.ClearTimer(w.timer)
-		w.timer = 0
-	}
-}
+func (w *wait) end() { w.s.cancel() }
 
 func (a *API) receiveOne(call goja.FunctionCall) goja.Value {
 	m := a.match("receiveOne", call.Argument(0))

@@ -28,6 +28,8 @@ type slot struct {
 	turn   uint32 // how often the slot was used before: makes ids differ
 	kind   timerKind
 	used   bool
+	scope  *scope // that was active when it was made
+	held   int    // its place there, plus one; 0: not held
 }
 
 // timerTable finds a timer by its id, the number a script gets: the slot's
@@ -68,13 +70,45 @@ func (t *timerTable) add(kind timerKind, f goja.Callable, args []goja.Value) (pl
 	return place
 }
 
+// slotRef is a timer that a scope owns.
+type slotRef struct {
+	t  *timerTable
+	at uint32
+}
+
+func (r slotRef) place() int { return r.t.slots[r.at].held - 1 }
+
+func (r slotRef) hold(in *scope, place int) {
+	s := &r.t.slots[r.at]
+	if in == nil {
+		s.held = 0 // but what it calls still runs within the scope
+		return
+	}
+	s.scope, s.held = in, place+1
+}
+
+func (r slotRef) cancel() { r.t.drop(r.at) }
+
+// id is the number of a timer that was just set. From now on the active scope
+// owns it.
 func (t *timerTable) id(place uint32) goja.Value {
+	id := t.number(place)
+	if t.a.scope != nil {
+		t.a.scope.own(slotRef{t, place})
+	}
+	return id
+}
+
+func (t *timerTable) number(place uint32) goja.Value {
 	return t.a.rt.ToValue(int64(t.slots[place].turn)<<placeBits | int64(place+1))
 }
 
 func (t *timerTable) end(place uint32) {
 	s := &t.slots[place]
-	s.f, s.args, s.used = nil, nil, false
+	if s.held > 0 {
+		s.scope.release(slotRef{t, place})
+	}
+	s.f, s.args, s.used, s.scope = nil, nil, false, nil
 	s.turn = (s.turn + 1) & turnMask
 	t.free = append(t.free, place)
 }
@@ -91,17 +125,25 @@ func (t *timerTable) clear(call goja.FunctionCall) goja.Value {
 		return goja.Undefined()
 	}
 	if s := &t.slots[place]; s.used && int64(s.turn) == id>>placeBits {
-		if s.kind != immediate {
-			t.a.host.ClearTimer(s.timer)
-		} else {
-			// The host will still call the slot, so it must not be reused before.
-			s.f, s.args = nil, nil
-			s.turn = (s.turn + 1) & turnMask
-			return goja.Undefined()
-		}
-		t.end(uint32(place))
+		t.drop(uint32(place))
 	}
 	return goja.Undefined()
+}
+
+// drop ends a timer before its time.
+func (t *timerTable) drop(place uint32) {
+	s := &t.slots[place]
+	if s.kind != immediate {
+		t.a.host.ClearTimer(s.timer)
+		t.end(place)
+		return
+	}
+	// The host will still call the slot, so it must not be reused before.
+	if s.held > 0 {
+		s.scope.release(slotRef{t, place})
+	}
+	s.f, s.args = nil, nil
+	s.turn = (s.turn + 1) & turnMask
 }
 
 // fire is called by the host when a slot's time has come.
@@ -111,6 +153,10 @@ func (t *timerTable) fire(place uint32) {
 	}
 	s := &t.slots[place]
 	f, args := s.f, s.args
+	if s.scope != nil {
+		t.a.scope = s.scope
+		defer func() { t.a.scope = nil }()
+	}
 	switch s.kind {
 	case oneShot:
 		t.end(place)
@@ -213,7 +259,16 @@ func (a *API) installTimers() {
 
 	def("sleep", func(call goja.FunctionCall) goja.Value {
 		d := a.promise()
-		a.host.SetTimer(a.deadline(a.duration(call.Argument(0))), func() { d.Resolve(nil) })
+		s := &sleeping{a: a}
+		s.timer = a.host.SetTimer(a.deadline(a.duration(call.Argument(0))), func() {
+			if s.scope != nil {
+				s.scope.release(s)
+			}
+			d.Resolve(nil)
+		})
+		if a.scope != nil {
+			a.scope.own(s)
+		}
 		return d.promise
 	})
 	def("sleepSync", func(call goja.FunctionCall) goja.Value {
