@@ -60,7 +60,7 @@ var installs = []struct {
 	{"send decodeAs", (*API).installSend},
 	{"on once not any all", (*API).installSubscriptions},
 	{"reply forward route from", (*API).installReactions},
-	{"TimeoutError receiveOne receiveLoop receive select sr1", (*API).installReceive},
+	{"TimeoutError receiveOne receiveLoop receive select", (*API).installReceive},
 }
 
 // New installs the globals of the scripting contract in a runtime that has run

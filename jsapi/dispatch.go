@@ -16,6 +16,7 @@ import (
 type dispatch struct {
 	scopes
 	machines
+	conversations
 	subs    subIndex
 	shared  bool   // a delivery goes over subs
 	count   uint64 // frames delivered

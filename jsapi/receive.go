@@ -37,7 +37,6 @@ func (a *API) installReceive() {
 	a.global("receiveLoop", a.function("receiveLoop", a.receiveLoop))
 	a.global("receive", a.function("receive", a.receive))
 	a.global("select", a.function("select", a.selectBranch))
-	a.global("sr1", a.function("sr1", a.sr1))
 }
 
 // receiving is what the API keeps for those that wait for packets.
@@ -345,70 +344,4 @@ func (a *API) whenDone(promise *goja.Object, done, failed func(goja.Value)) {
 	if _, err := a.then(promise, wrap(done), wrap(failed)); err != nil {
 		a.throw(err)
 	}
-}
-
-// sr1 sends a packet and waits for its answer; after the last try it resolves
-// with undefined.
-func (a *API) sr1(call goja.FunctionCall) goja.Value {
-	opt := a.options("sr1", call.Argument(1), "timeout", "retry", "iface")
-	list := a.gather("sr1", []goja.Value{call.Argument(0)})
-	if len(list) != 1 {
-		a.fail("sr() sends several", "sr1: %d packets are to be sent", len(list))
-	}
-	if opt == nil {
-		opt = map[string]goja.Value{}
-	}
-	limit := 2 * time.Second
-	if x := opt["timeout"]; x != nil {
-		limit = a.duration(x)
-		delete(opt, "timeout")
-	}
-	retry := int64(0)
-	if x := opt["retry"]; x != nil {
-		retry = a.number("sr1: retry", x, 0, 1<<20)
-	}
-	link := -1
-	if x := opt["iface"]; x != nil {
-		link = a.iface("sr1", x)
-	}
-	request := list[0]
-	d := a.promise()
-	var (
-		w     *wait
-		timer Timer
-		again func()
-	)
-	m := &match{name: "answer", custom: func(p *packet.Packet) bool { return p.Answers(request.p) }}
-	w = a.waitFor("sr1", m, opt, func(v *view) {
-		w.end()
-		a.host.ClearTimer(timer)
-		d.Resolve(v.object())
-	}, nil)
-	again = func() {
-		a.sendView(request, link)
-		timer = a.host.SetTimer(a.host.Now()+limit, func() {
-			if w.s.ended || a.closed {
-				return
-			}
-			if retry > 0 {
-				retry--
-				a.enter(nil, func() {
-					if ex := a.rt.Try(again); ex != nil {
-						w.end()
-						d.rejectWith(ex.Value())
-					}
-				})
-				a.settle()
-				return
-			}
-			w.end()
-			a.enter(nil, func() { d.Resolve(goja.Undefined()) })
-			a.settle()
-		})
-	}
-	if ex := a.rt.Try(again); ex != nil {
-		w.end()
-		a.throw(ex)
-	}
-	return d.promise
 }
