@@ -196,17 +196,11 @@ func (r *reaction) route(p *packet.Packet, list []packet.Change, link int, cause
 		}
 		dst = netip.AddrFrom4([4]byte(h[16:20]))
 	}
-	if dst.IsMulticast() || dst.IsLinkLocalUnicast() || dst.IsLoopback() || dst.IsUnspecified() || dst == broadcast4 {
-		return nil
-	}
-	for _, l := range a.links {
-		if l.owns(dst) {
-			return nil
-		}
-	}
-	if h[ttl] <= 1 && !r.ttl {
-		return r.error(p, link, "timeExceeded", packet.ErrorOptions{}, cause)
-	}
+	// Changes come first: they may give the packet another destination, as
+	// address translation does. What is said to the sender is about the packet
+	// that it sent.
+	came := p
+	spare := h[ttl]
 	if r.told {
 		var err error
 		if p, err = p.With(list); err != nil {
@@ -217,13 +211,24 @@ func (r *reaction) route(p *packet.Packet, list []packet.Change, link int, cause
 			dst = d
 		}
 	}
+	if dst.IsMulticast() || dst.IsLinkLocalUnicast() || dst.IsLoopback() || dst.IsUnspecified() || dst == broadcast4 {
+		return nil
+	}
+	for _, l := range a.links {
+		if l.owns(dst) {
+			return nil
+		}
+	}
+	if spare <= 1 && !r.ttl {
+		return r.error(came, link, "timeExceeded", packet.ErrorOptions{}, cause)
+	}
 	ref := p.Layers()[i]
 	body := p.Data[ref.Off:ref.End]
 	if len(body) > out.mtu {
 		if !v6 && body[6]&0x40 == 0 {
 			return r.fragments(body, dst, out, cause)
 		}
-		return r.error(p, link, "packetTooBig", packet.ErrorOptions{MTU: uint64(out.mtu)}, cause)
+		return r.error(came, link, "packetTooBig", packet.ErrorOptions{MTU: uint64(out.mtu)}, cause)
 	}
 	frame := r.framed(out, v6)
 	frame = append(frame, body...)
