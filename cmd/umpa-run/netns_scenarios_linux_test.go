@@ -2,11 +2,17 @@ package main
 
 import (
 	"errors"
+	"io"
 	"math"
+	"net"
+	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -237,4 +243,58 @@ func TestFlakyBridge(t *testing.T) {
 			t.Errorf("%d received, %d of them overtaken; want %d, and about a tenth or two", received, overtaken, pings)
 		}
 	})
+}
+
+// TestTranslatedKernel sends a kernel's pings, traceroutes and a download
+// through nat.js to another that knows no way back.
+func TestTranslatedKernel(t *testing.T) {
+	n := newNetwork(t)
+	far := n.addFar()
+	for _, args := range []string{
+		"-n " + far + " addr add " + farV4 + "/24 dev veth0",
+		"-n " + n.peer + " route add default via " + nearGateV4,
+		// The kernel would hand down segments in bundles longer than the link.
+		"-n " + far + " link set veth0 gso_max_segs 1",
+		"-n " + n.peer + " link set veth0 gso_max_segs 1",
+	} {
+		ip(t, args)
+	}
+	page := strings.Repeat("0123456789abcdef", 1<<16)
+	l := listenIn(t, far, "tcp4")
+	var seen sync.Map
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		seen.Store(host, true)
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, page)
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	r := n.start("translating", "-i", "lan=veth0", "-i", "wan=veth1", "scenarios/nat.js", "--", nearGateV4+"/24", farGateV4+"/24", farV4)
+
+	wants(t, n.tool("ping", "-q", "-i", "0.01", "-c", "200", "-W", "5", farV4), "200 packets transmitted, 200 received, 0% packet loss")
+	for _, method := range []string{"-U", "-I"} {
+		wants(t, n.tool("traceroute", "-n", "-q", "1", method, farV4), "^ 1  "+nearGateV4+"  ", "^ 2  "+farV4+"  ")
+	}
+	for range 5 {
+		if got := n.tool("curl", "-sS", "--max-time", "30", "http://"+farV4+":"+port+"/"); got != page {
+			t.Fatalf("the page has %d bytes, want %d:\n%s", len(got), len(page), r.said())
+		}
+	}
+	file := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(file, []byte(page), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	got := n.tool("curl", "-sS", "--max-time", "30", "--data-binary", "@"+file, "http://"+farV4+":"+port+"/")
+	if got != page {
+		t.Errorf("after a long request the page has %d bytes, want %d", len(got), len(page))
+	}
+	seen.Range(func(host, _ any) bool {
+		if host != farGateV4 {
+			t.Errorf("the server saw %v, want only %s", host, farGateV4)
+		}
+		return true
+	})
+	r.stop()
 }
