@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
+	"github.com/umpa-run/umpa-run/netio"
 	"github.com/umpa-run/umpa-run/timers"
 )
 
@@ -23,12 +25,13 @@ type conductor struct {
 	ended   func(*Engine)
 	over    chan struct{} // closed when all have ended
 	begun   int
+	wires   []*netio.Wires // of all
 }
 
 // run conducts until all engines have ended.
 func (c *conductor) run() {
 	for _, e := range c.engines {
-		e.conductor = c
+		c.take(e)
 	}
 	c.conduct()
 	<-c.over
@@ -36,8 +39,22 @@ func (c *conductor) run() {
 
 // add has an engine step with the others, behind them.
 func (c *conductor) add(e *Engine) {
-	e.conductor = c
+	c.take(e)
 	c.engines = append(c.engines, e)
+}
+
+func (c *conductor) take(e *Engine) {
+	e.conductor = c
+	if !slices.Contains(c.wires, e.cfg.Wires) {
+		c.wires = append(c.wires, e.cfg.Wires)
+	}
+}
+
+// land has the frames arrive whose time has come on impaired wires.
+func (c *conductor) land() {
+	for _, w := range c.wires {
+		w.Arrive(c.clock.Wall().UnixNano())
+	}
 }
 
 // begin begins those who have not; it reports whether there were any.
@@ -61,6 +78,7 @@ func (c *conductor) begin() (some bool) {
 func (c *conductor) conduct() {
 	for {
 		busy, left := c.begin(), false
+		c.land()
 		for _, e := range c.engines {
 			if e.done {
 				continue
@@ -122,6 +140,13 @@ func (c *conductor) jump() {
 		}
 		if ok && (!some || at < next) {
 			next, some = at, true
+		}
+	}
+	for _, w := range c.wires {
+		if at, ok := w.NextArrival(); ok {
+			if in := c.clock.Now() + time.Duration(at-c.clock.Wall().UnixNano()); !some || in < next {
+				next, some = in, true
+			}
 		}
 	}
 	if some {

@@ -85,7 +85,7 @@ func (v *vm) Links() []jsapi.LinkInfo {
 // LinkStats counts what passed a link.
 func (v *vm) LinkStats(link int) jsapi.LinkStats {
 	s := v.e.links[link].Stats()
-	return jsapi.LinkStats{Received: s.Received, Sent: s.Sent, Dropped: s.DroppedKernel + s.DroppedQueue, Errors: s.Errors}
+	return jsapi.LinkStats{Received: s.Received, Sent: s.Sent, Dropped: s.DroppedKernel + s.DroppedQueue + s.Lost, Errors: s.Errors}
 }
 
 // Send queues a frame.

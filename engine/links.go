@@ -127,7 +127,7 @@ func (e *Engine) openLinks() error {
 		opened := p.Link
 		if opened == nil {
 			var err error
-			opened, err = netio.Open(p.Spec, netio.Config{Name: p.Name, Wires: e.cfg.Wires, Filter: e.unit.options.filter, Promiscuous: true})
+			opened, err = netio.Open(p.Spec, netio.Config{Name: p.Name, Wires: e.cfg.Wires, Filter: e.unit.options.filter, Promiscuous: true, Seed: e.cfg.Seed})
 			if errors.Is(err, netio.ErrFilter) && e.unit.options.filterAt != nil {
 				mistake := e.unit.options.filterAt
 				mistake.Message += err.Error()

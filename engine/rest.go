@@ -25,6 +25,9 @@ type rest struct {
 func newRest(engines []*Engine) *rest {
 	r := &rest{engines: engines, blocked: map[*Engine]bool{}}
 	for _, e := range engines {
+		e.cfg.Wires.OnStill(r.still)
+	}
+	for _, e := range engines {
 		if !e.cfg.EndAtRest {
 			return nil
 		}
@@ -48,6 +51,14 @@ func (r *rest) enter(e *Engine) {
 	r.look()
 }
 
+// still says that no frame is on its way any more: the last one may have been
+// for nobody.
+func (r *rest) still() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.look()
+}
+
 // gone says that e has ended.
 func (r *rest) gone(e *Engine) {
 	if r == nil {
@@ -68,6 +79,9 @@ func (r *rest) look() {
 	for _, o := range r.engines {
 		if o.inbox.waiting() {
 			return
+		}
+		if _, ok := o.cfg.Wires.NextArrival(); ok {
+			return // still is told when the last has arrived
 		}
 	}
 	r.over = true

@@ -72,7 +72,8 @@ type Frame struct {
 }
 
 // Stats counts what passed a link since it was opened. Every frame that was
-// not delivered is in exactly one of the two drop counters, or in Errors.
+// not delivered is in exactly one of the drop counters, or in Errors; one that an
+// impaired wire lost is in Lost and, since it left, in Sent.
 type Stats struct {
 	Received      uint64 // frames handed to the sink
 	ReceivedBytes uint64
@@ -80,6 +81,7 @@ type Stats struct {
 	SentBytes     uint64
 	DroppedKernel uint64 // received by the kernel or the driver, never seen by us
 	DroppedQueue  uint64 // the receiver's queue was full
+	Lost          uint64 // frames that were sent, and that an impaired wire lost
 	Errors        uint64 // frames the link refused to send
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	// BufferBytes is the size of the kernel's capture buffer; 0 means 16 MiB, on
 	// Linux 8192 frames.
 	BufferBytes int
+	// Seed is what the draws of an impaired wire are made from.
+	Seed uint64
 	// Spin is how long a live link on Linux looks for the next frame before it
 	// sleeps: it saves the wake-up, which is most of the latency, and costs a
 	// core. 0, the default, sleeps at once.
@@ -61,7 +63,8 @@ func (c Config) named(name string) string {
 //	file:PATH         a capture file, as a [Timed] link
 //	NAME              a live interface
 //
-// A wire's name may be followed by options, ",key=value" each. Errors wrap
+// A wire's name may be followed by what it does to the frames that this port
+// sends: see [ParseImpairment]. Errors wrap
 // [ErrNoInterface], [ErrPermission], [ErrNotBuilt] or [ErrFilter] where one of
 // them is the reason.
 func Open(spec string, cfg Config) (Link, error) {
@@ -84,30 +87,23 @@ func Open(spec string, cfg Config) (Link, error) {
 	return openLive(spec, cfg)
 }
 
-// wireOptions names what may follow a wire's name. None yet: a wire neither
-// delays nor loses.
-var wireOptions []string
-
 func openWire(spec string, cfg Config) (Link, error) {
 	name, options, _ := strings.Cut(spec, ",")
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "wire"), ":")
 	if name == "" {
 		name = "wire"
 	}
-	for option := range strings.SplitSeq(options, ",") {
-		if option == "" {
-			continue
-		}
-		key, _, ok := strings.Cut(option, "=")
-		if !ok {
-			return nil, fmt.Errorf("interface %q: option %q is not key=value", spec, option)
-		}
-		return nil, fmt.Errorf("interface %q: unknown option %q: %s", spec, key, knownOptions(wireOptions))
+	impairment, err := ParseImpairment(options)
+	if err != nil {
+		return nil, fmt.Errorf("interface %q: %w", spec, err)
 	}
 	if cfg.Wires == nil {
 		return nil, fmt.Errorf("interface %q: no wires to plug into", spec)
 	}
 	p := cfg.Wires.Port(name, cfg.named(name))
+	if impairment.impaired() {
+		p.Impair(impairment, cfg.Seed)
+	}
 	if cfg.Filter != "" {
 		f, err := CompileFilter(cfg.Filter, LinkTypeEthernet, MaxFrame)
 		if err != nil {
@@ -118,13 +114,6 @@ func openWire(spec string, cfg Config) (Link, error) {
 	}
 	p.snaplen = cfg.snaplen()
 	return p, nil
-}
-
-func knownOptions(known []string) string {
-	if len(known) == 0 {
-		return "a wire has no options"
-	}
-	return "the options are " + strings.Join(known, ", ")
 }
 
 // noInterface is the error for a live interface that is not there: it names

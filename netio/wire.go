@@ -21,7 +21,8 @@ const (
 // Wires are the virtual wires of one process, by name. Each wire is a learning
 // Ethernet switch in memory; ports on wires of the same name hear each other.
 type Wires struct {
-	clock atomic.Pointer[func() int64]
+	clock   atomic.Pointer[func() int64]
+	flights flights
 
 	mu    sync.Mutex
 	wires map[string]*wire
@@ -30,13 +31,22 @@ type Wires struct {
 // NewWires returns a set without wires; they come to be with their first port.
 func NewWires() *Wires {
 	w := &Wires{wires: make(map[string]*wire)}
-	w.SetClock(func() int64 { return time.Now().UnixNano() })
+	real := func() int64 { return time.Now().UnixNano() }
+	w.clock.Store(&real)
+	w.flights.clock = real
 	return w
 }
 
 // SetClock sets what frames are stamped with: nanoseconds since 1970. It is
-// asked once a Send, from the sender's goroutine.
-func (w *Wires) SetClock(now func() int64) { w.clock.Store(&now) }
+// asked once a Send, from the sender's goroutine. Frames that impaired wires
+// hold back then arrive when the clock's owner calls [Wires.Arrive]. It is
+// called before the first Send.
+func (w *Wires) SetClock(now func() int64) {
+	w.clock.Store(&now)
+	w.flights.mu.Lock()
+	w.flights.owned = true
+	w.flights.mu.Unlock()
+}
 
 // Port opens a new port on the named wire. Several ports may have one name.
 func (w *Wires) Port(wireName, portName string) *Port {
@@ -119,18 +129,20 @@ type Port struct {
 	name  string
 	order int
 
-	filter  *Filter // nil: every frame is received
-	snaplen int     // bytes of a frame that are received; 0 means all
+	filter  *Filter   // nil: every frame is received
+	snaplen int       // bytes of a frame that are received; 0 means all
+	impair  *impaired // nil: what is sent arrives at once
 
 	closed atomic.Bool
 
 	// Sending: the lock keeps two callers' frames apart and in order, and owns
 	// the scratch space.
-	sendMu sync.Mutex
-	to     []*Port // the destination of each frame; nil is flooded
-	among  []*Port // the distinct destinations
+	sendMu  sync.Mutex
+	to      []*Port  // the destination of each frame; nil is flooded
+	among   []*Port  // the distinct destinations
+	arrived [][]byte // what launch returns
 
-	sent, sentBytes, errors atomic.Uint64
+	sent, sentBytes, lost, errors atomic.Uint64
 
 	// Receiving: held while the sink is called, so that it is called by one
 	// sender at a time and Close can wait for it.
@@ -181,7 +193,8 @@ func checkFrame(f []byte) error {
 // was heard on another port goes to that port; a group address, an unknown one,
 // or a frame too short to have one goes to every other port in the order they
 // were opened; one to an address behind this very port goes nowhere, as on a
-// switch. A receiver whose queue is full loses the frames and counts them in its own
+// switch. A port whose wire is impaired (see [Port.Impair]) may have frames
+// arrive later, or not at all. A receiver whose queue is full loses the frames and counts them in its own
 // DroppedQueue: a full queue is no error of the sender.
 func (p *Port) Send(frames [][]byte) (int, error) {
 	p.sendMu.Lock()
@@ -201,6 +214,23 @@ func (p *Port) Send(frames [][]byte) (int, error) {
 		size += uint64(len(f))
 	}
 	now := (*p.wire.all.clock.Load())()
+	arrived := frames
+	if p.impair != nil {
+		arrived = p.launch(frames, now)
+	}
+	if len(arrived) > 0 {
+		p.forward(arrived, now)
+	}
+	p.sent.Add(uint64(len(frames)))
+	p.sentBytes.Add(size)
+	if bad != nil {
+		return len(frames), fmt.Errorf("wire %q: %w", p.wire.name, bad)
+	}
+	return len(frames), nil
+}
+
+// forward switches frames to the ports they are for. sendMu is held.
+func (p *Port) forward(frames [][]byte, now int64) {
 	ports, flood := p.lookUp(frames, now)
 	if flood || len(p.among) > 1 {
 		receivers := p.among
@@ -220,12 +250,6 @@ func (p *Port) Send(frames [][]byte) (int, error) {
 			q.take(frames, nil, now) // all for one: nothing to choose
 		}
 	}
-	p.sent.Add(uint64(len(frames)))
-	p.sentBytes.Add(size)
-	if bad != nil {
-		return len(frames), fmt.Errorf("wire %q: %w", p.wire.name, bad)
-	}
-	return len(frames), nil
 }
 
 // lookUp learns the sources of frames and fills to and among. It returns the
@@ -247,7 +271,7 @@ func (p *Port) lookUp(frames [][]byte, now int64) (ports []*Port, flood bool) {
 		src := binary.BigEndian.Uint64(f[6:]) >> 16
 		if src != lastSrc {
 			lastSrc = src
-			if src != 0 && src>>40&1 == 0 {
+			if src != 0 && src>>40&1 == 0 && !p.closed.Load() { // or it came from a port that is gone
 				w.learn(src, p, now)
 				if src == lastDst {
 					lastDst = 1 << 63
@@ -338,6 +362,7 @@ func (p *Port) Stats() Stats {
 		Sent:          p.sent.Load(),
 		SentBytes:     p.sentBytes.Load(),
 		DroppedQueue:  p.drops.Load(),
+		Lost:          p.lost.Load(),
 		Errors:        p.errors.Load(),
 	}
 }

@@ -290,7 +290,7 @@ func TestOpenWire(t *testing.T) {
 		t.Errorf("through the filter came %q", got)
 	}
 	for spec, want := range map[string]string{
-		"wire:a,delay=5ms": `unknown option "delay": a wire has no options`,
+		"wire:a,delai=5ms": `unknown option "delai": the options are delay, jitter,`,
 		"wire,loss":        `option "loss" is not key=value`,
 		"tap:":             `a name is missing after "tap:"`,
 		"":                 "an interface needs a name",

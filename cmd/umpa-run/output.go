@@ -206,6 +206,9 @@ func dropped(s netio.Stats) string {
 	if s.DroppedQueue > 0 {
 		parts = append(parts, fmt.Sprintf("%d by a full queue", s.DroppedQueue))
 	}
+	if s.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d lost on the wire", s.Lost))
+	}
 	text := "dropped 0"
 	if len(parts) > 0 {
 		text = "dropped " + strings.Join(parts, ", ")
@@ -263,6 +266,7 @@ type interfaceJSON struct {
 	SentBytes     uint64     `json:"sentBytes"`
 	DroppedKernel uint64     `json:"droppedByKernel"`
 	DroppedQueue  uint64     `json:"droppedByQueue"`
+	Lost          uint64     `json:"lostOnWire"`
 	Errors        uint64     `json:"errors"`
 }
 
@@ -285,7 +289,7 @@ func jsonSummary(s engine.Summary) any {
 	for _, i := range s.Interfaces {
 		j.Interfaces = append(j.Interfaces, interfaceJSON{
 			i.Name, i.Kind, i.Stats.Received, i.Stats.ReceivedBytes, i.Stats.Sent, i.Stats.SentBytes,
-			i.Stats.DroppedKernel, i.Stats.DroppedQueue, i.Stats.Errors,
+			i.Stats.DroppedKernel, i.Stats.DroppedQueue, i.Stats.Lost, i.Stats.Errors,
 		})
 	}
 	for _, h := range s.Handlers {
