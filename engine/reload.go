@@ -105,6 +105,9 @@ func (e *Engine) left(err error) error {
 	}
 	e.vm.rt.ClearInterrupt()
 	s := e.vm.scriptError(err, nil)
+	if s.Line == 0 { // thrown by the clone, not by the script: its class says nothing
+		s.Message = strings.TrimPrefix(s.Message, "TypeError: ")
+	}
 	s.Message = "what hot.dispose leaves: " + s.Message
 	return s
 }

@@ -88,7 +88,8 @@ type watcher struct {
 	over    chan struct{}
 	files   map[string]bool // whose save means a reload, by every name they have
 	folders map[string]bool
-	tried   *unit // what was last loaded, whatever became of it; nil: did not load
+	tried   *unit  // what was last loaded, whatever became of it; nil: did not load
+	mistake string // why it did not load
 	changed map[string]bool
 	since   time.Time // of the first change
 }
@@ -167,8 +168,12 @@ func (w *watcher) run() {
 	defer w.events.Close()
 	for w.wait() && w.quiet() {
 		changed, since := listed(slices.Collect(maps.Keys(w.changed))), w.since
+		ours := false
+		for path := range w.changed {
+			ours = ours || path == "" || w.files[path]
+		}
 		clear(w.changed)
-		if !w.attempt(changed, since) {
+		if !w.attempt(changed, since, ours) {
 			return
 		}
 	}
@@ -232,16 +237,21 @@ func (w *watcher) begun() bool {
 	return false
 }
 
-// attempt reloads what is in the files now. A save meanwhile ends it: the next
-// attempt is on its way. false: the end.
-func (w *watcher) attempt(changed string, since time.Time) bool {
+// attempt reloads what is in the files now. ours: one of them was saved, not
+// only a file that may be missed. A save meanwhile ends it: the next attempt is
+// on its way. false: the end.
+func (w *watcher) attempt(changed string, since time.Time, ours bool) bool {
 	e := w.e
 	before := w.tried
 	u, err := load(e.cfg)
-	w.tried = u
+	again := before == nil && !ours && err != nil && err.Error() == w.mistake
+	w.tried, w.mistake = u, ""
 	if err != nil {
+		w.mistake = err.Error()
 		w.follow(filesOf(err))
-		return e.inbox.post(func() { e.refuse(nil, err) })
+		// A file beside ours did not help. It may be the log that this error is
+		// about to be written to.
+		return again || e.inbox.post(func() { e.refuse(nil, err) })
 	}
 	w.follow(u.files)
 	var withdrawn atomic.Bool

@@ -10,12 +10,16 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(realMain()) }
 
 // realMain is the program on the real process; its result is the exit code.
 func realMain() int {
+	// Date has no zone of its own, but the process's: a scenario is to show the
+	// same times everywhere.
+	time.Local = time.UTC
 	if os.Getenv("GOGC") == "" {
 		// The live heap of a scenario is small and its garbage short-lived:
 		// collecting a quarter as often costs megabytes and gains a third of

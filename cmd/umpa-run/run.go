@@ -39,6 +39,8 @@ type runOptions struct {
 	keepGoing  bool
 	logFormat  string
 	user       string
+	noWatch    bool
+	trial      trialValue
 }
 
 func (p *process) runFlags(cmd *cobra.Command) *runOptions {
@@ -56,12 +58,28 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE` that the scenario sees in env, repeatable")
 	f.StringArrayVar(&o.allowRead, "allow-read", nil, "`DIR` whose files the scenario may read beside its own folder, repeatable")
 	f.StringVar(&o.state, "state", "", "keep what scenarios put into storage in files of `DIR`, through restarts")
+	f.BoolVar(&o.noWatch, "no-watch", false, "do not reload a scenario when its file, or a local file it imports, is saved")
+	f.Var(&o.trial, "trial", "after a reload, go back to the version before when the new one fails within that long: 3s, 0 for never (default 3s)")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "when one scenario fails, let the others go on")
 	f.BoolVar(&o.explain, "explain", false, "tell which lane each handler ran in, and why")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no summary at the end, no notices")
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of what is written: text or json")
 	f.StringVar(&o.user, "user", "", "once the interfaces are open, give up root and become `NAME`")
 	return o
+}
+
+// trialValue is the --trial flag: negative means never to go back.
+type trialValue time.Duration
+
+func (t *trialValue) String() string { return "" }
+func (t *trialValue) Type() string   { return "duration" }
+
+func (t *trialValue) Set(text string) error {
+	if text == "0" {
+		*t = -1
+		return nil
+	}
+	return (*durationValue)(t).Set(text)
 }
 
 // seedValue is the --seed flag.
@@ -296,6 +314,8 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 func (p *process) configure(o *runOptions) (*engine.Config, error) {
 	c := &engine.Config{
 		EndAtRest: true,
+		Watch:     !o.noWatch,
+		Trial:     time.Duration(o.trial),
 		For:       time.Duration(o.duration),
 		Virtual:   o.virtual,
 		Seed:      o.seed.n,

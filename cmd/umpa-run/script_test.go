@@ -36,7 +36,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("GORACE", raceOptions)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfile": waitFile},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfile": waitFile, "waitsaid": waitSaid},
 	})
 }
 
