@@ -30,6 +30,7 @@ type API struct {
 
 	rejections []rejection
 	handlers   []*Handler
+	names      map[string]*sameName
 	current    *Handler // whose callback runs now; nil at the top level
 	frame      uint64   // number of the frame being delivered; 0: none
 	running    int      // depth of guarded entries
@@ -147,11 +148,39 @@ func (a *API) position() string {
 	return ""
 }
 
-// handler makes the entry by which a callback is named and counted.
+// handler makes the entry by which a callback is named and counted. What is
+// registered again and again in one place, as for each connection, shares the
+// last of sameHandlers entries, and beyond mostHandlers all share one.
 func (a *API) handler(name string) *Handler {
-	h := &Handler{Name: name, Lane: "js"}
-	a.handlers = append(a.handlers, h)
-	return h
+	if a.names == nil {
+		a.names = map[string]*sameName{}
+	}
+	if a.names[name] == nil && len(a.names) >= mostHandlers {
+		name = "others"
+	}
+	s := a.names[name]
+	if s == nil {
+		s = new(sameName)
+		a.names[name] = s
+	}
+	if s.n == sameHandlers {
+		return s.last
+	}
+	s.n++
+	s.last = &Handler{Name: name, Lane: "js"}
+	a.handlers = append(a.handlers, s.last)
+	return s.last
+}
+
+const (
+	sameHandlers = 16
+	mostHandlers = 4096
+)
+
+// sameName counts the handlers of one name.
+type sameName struct {
+	n    int
+	last *Handler
 }
 
 // mistake is an error of the script's author: what was wrong, and what would
