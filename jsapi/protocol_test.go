@@ -275,6 +275,31 @@ func TestProtocolIsSeen(t *testing.T) {
 	}
 }
 
+// TestProtocolAcrossRuntimes: a packet that is copied to the runtime of the
+// next version is read by that one's declaration, once it is made.
+func TestProtocolAcrossRuntimes(t *testing.T) {
+	from, to := newScene(t), newScene(t)
+	from.run(kv + `globalThis.p = get({ id: 7, key: 'ab' }); globalThis.q = got(p);`)
+	for _, name := range []string{"p", "q"} {
+		if err := to.rt.Set(name, from.api.clone(to.api, name, from.rt.Get(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const look = `[p, q].map((x) => x.layers.length + ' ' + x.kv?.id + ' ' + x.matches('udp')).join()`
+	to.run(`globalThis.before = p.layers[3].id`)
+	to.run(kv)
+	if got, want := to.eval(look+` + ' ' + before + ' ' + q.reply().kv.op + ' ' + q.matches({ kv: { id: 7 } })`), "4 7 true,4 7 true 7 3 true"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	// The same within one runtime.
+	s := newScene(t)
+	s.run(`globalThis.q = parse(packet(eth(), ip(), udp({ dport: 9999 }), hex('010007026162')).bytes); globalThis.n = q.layers.length`)
+	s.run(kv)
+	if got, want := s.eval(`n + ' ' + q.kv?.key`), "3 ab"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // TestProtocolInTheGoLane: a reaction that enters a script's function says so,
 // and what that throws is the reaction's failure.
 func TestProtocolInTheGoLane(t *testing.T) {

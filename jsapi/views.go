@@ -188,6 +188,9 @@ func (v *view) packet() *packet.Packet {
 	if v.p == nil {
 		v.a.throw(errStale)
 	}
+	if v.p.Registry() != v.a.reg && v.pool == nil {
+		v.p.Rebase(v.a.reg) // protocols were declared since, or it is from another runtime
+	}
 	return v.p
 }
 

@@ -3,6 +3,7 @@ package packet
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // maxLayers bounds what hostile nesting can cost. What is deeper is payload.
@@ -312,6 +313,51 @@ func (p *Packet) CloneInto(c *Packet) {
 		c.refs = c.inline[:0]
 	}
 	c.refs = append(c.refs[:0], p.refs...)
+}
+
+// Rebase makes the packet one of another registry: that of a runtime it was
+// copied to, or one in which protocols were declared since. A received packet
+// is decoded again, and so is a built one whose protocols have other tables
+// there. Layers are only gained: where one would be lost, all stay as they are.
+func (p *Packet) Rebase(reg *Registry) {
+	if p.reg == reg {
+		return
+	}
+	p.reg = reg
+	again := p.fixed
+	for i := range p.refs {
+		q := reg.byName[p.refs[i].Proto.Name]
+		again = again || q == nil || !q.alike(p.refs[i].Proto)
+	}
+	if !again {
+		p.have = 0
+		for i := range p.refs {
+			p.refs[i].Proto = reg.byName[p.refs[i].Proto.Name]
+			p.have |= p.refs[i].Proto.bit
+		}
+		return
+	}
+	if len(p.refs) == 0 {
+		return
+	}
+	var q Packet
+	reg.Decode(&q, p.Data, reg.byName[p.refs[0].Proto.Name])
+	if len(q.refs) < len(p.refs) {
+		return
+	}
+	for i := range p.refs {
+		if q.refs[i].Proto.Name != p.refs[i].Proto.Name {
+			return
+		}
+	}
+	p.refs, p.have, p.deep = append(p.refs[:0], q.refs...), q.have, q.deep
+}
+
+// alike reports whether two tables have the same rows in the same places.
+func (p *Proto) alike(q *Proto) bool {
+	return p == q || slices.EqualFunc(p.Fields, q.Fields, func(f, g *Field) bool {
+		return f.Name == g.Name && f.Kind == g.Kind && f.Bits == g.Bits && f.bitOff == g.bitOff && f.bits == g.bits
+	})
 }
 
 // FieldError says what was wrong with a value, where, and what would be right.
