@@ -298,3 +298,57 @@ func TestTranslatedKernel(t *testing.T) {
 	})
 	r.stop()
 }
+
+// TestServerForCurl fetches from tcp-server.js with the kernel's TCP.
+func TestServerForCurl(t *testing.T) {
+	serve := func(n *network, iface string) *running {
+		return n.start("serving", "-i", iface, "-e", "MAC=02:00:00:00:09:03", "-e", "IP="+hostV4+"/24", "-e", "IP6="+hostV6+"/64", "scenarios/tcp-server.js")
+	}
+	// A page of several segments, and the number of its last byte.
+	page := regexp.MustCompile(`(?s)\A<!doctype html>.*segments\.\n\z`)
+	const length = 11439
+
+	t.Run("200 in a row", func(t *testing.T) {
+		n := newNetwork(t)
+		r := serve(n, n.iface)
+		for i := range 200 {
+			host := hostV4
+			if i%2 == 1 {
+				host = "[" + hostV6 + "]"
+			}
+			if out := n.tool("curl", "-gsS", "--max-time", "10", "http://"+host+"/"); len(out) != length || !page.MatchString(out) {
+				t.Fatalf("fetch %d has %d bytes, want %d:\n%s\n%s", i, len(out), length, out, r.said())
+			}
+		}
+		wants(t, n.tool("curl", "-sS", "-i", "--max-time", "10", "http://"+hostV4+"/other"), "^HTTP/1.1 404 Not Found")
+		wants(t, n.attempt("curl", "-sS", "--max-time", "10", "http://"+hostV4+":81/"), "(?i)refused|failed to connect|couldn't connect")
+		r.stop()
+	})
+	t.Run("many at once", func(t *testing.T) {
+		n := newNetwork(t)
+		r := serve(n, n.iface)
+		urls := []string{"-sS", "--max-time", "30", "-Z", "--parallel-max", "50"}
+		for range 100 {
+			urls = append(urls, "http://"+hostV4+"/")
+		}
+		if out := n.tool("curl", urls...); len(out) != 100*length {
+			t.Errorf("%d bytes, want %d", len(out), 100*length)
+		}
+		r.stop()
+	})
+	t.Run("through losses", func(t *testing.T) {
+		n := newNetwork(t)
+		far := n.addFar()
+		r := n.start("bridging", "--seed", "1", "-i", "a=veth0", "-i", "b=veth1", "scenarios/flaky.js", "--", "loss=10%", "reorder=10%", "duplicate=5%")
+		behind := *n
+		behind.ours = far
+		s := serve(&behind, "veth0")
+		for i := range 10 {
+			if out := n.tool("curl", "-sS", "--max-time", "60", "--retry", "3", "http://"+hostV4+"/"); len(out) != length || !page.MatchString(out) {
+				t.Fatalf("fetch %d has %d bytes, want %d:\n%s", i, len(out), length, out)
+			}
+		}
+		s.stop()
+		r.stop()
+	})
+}
