@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/file"
 
 	"github.com/umpa-run/umpa-run/jsapi"
 )
@@ -201,7 +203,9 @@ func (v *vm) scriptError(err error, who *jsapi.Handler) *ScriptError {
 		s.Message, s.Hint = fmt.Sprintf("calls nest deeper than %d", maxCalls), "a function that calls itself needs a way out; a loop has no limit"
 		stack = overflow.Stack()
 	case errors.As(err, &thrown):
-		stack = thrown.Stack()
+		if stack = thrown.Stack(); !slices.ContainsFunc(stack, func(f goja.StackFrame) bool { return authors(f.Position()) }) {
+			stack = slices.Concat(stack, jsapi.CallSite(thrown.Value()))
+		}
 		s.Message, s.Hint = describe(thrown)
 	case errors.As(err, &fault):
 		s.Kind, s.Message = KindInternal, fmt.Sprintf("%s: a fault of umpa-run itself: %v", name, fault.Value)
@@ -216,11 +220,16 @@ func (v *vm) scriptError(err error, who *jsapi.Handler) *ScriptError {
 // most calls that an error lists.
 const maxStack = 12
 
+// authors reports whether a place is in a file of the scenario's author.
+func authors(p file.Position) bool {
+	return p.Line > 0 && p.Filename != apiSpace && !strings.HasPrefix(p.Filename, apiSpace+":") && p.Filename != bundleFile
+}
+
 // place fills in where it happened: the frames that are the author's.
 func (s *ScriptError) place(src *sources, stack []goja.StackFrame) {
 	for i := range stack {
 		p := stack[i].Position()
-		if p.Line == 0 || p.Filename == apiSpace || strings.HasPrefix(p.Filename, apiSpace+":") || p.Filename == bundleFile {
+		if !authors(p) {
 			continue
 		}
 		f := Frame{Func: stack[i].FuncName()}

@@ -134,6 +134,13 @@ main.js:3:6: JSON.parse: the text nests deeper than 1000`},
 main.js:1:1: TypeError: Function: a scenario makes no code from strings`},
 		{"backtracking", map[string]string{"main.js": "const ok = /^(?=a)(a+)+$/.test('a'.repeat(40) + 'b');\nconsole.log(ok);\n"}, `
 main.js:1:`},
+		{"timeout of a promise", map[string]string{"main.js": "async function ask() {\n  return await receiveOne('arp', { timeout: 5 });\n}\nawait ask();\n"}, `
+main.js:2:16: TimeoutError: receiveOne('arp'): nothing came within 5ms
+  return await receiveOne('arp', { timeout: 5 });
+               ^
+    at main.js:4:7`},
+		{"timeout of select", map[string]string{"main.js": "setTimeout(async () => {\n  await select({ a: 'arp' }, { timeout: '1s' });\n}, 1);\n"}, `
+main.js:2:9: TimeoutError: select: none of ["a"] came within 1s`},
 		{"options that are computed", map[string]string{"main.js": "const n = 3;\nexport const options = {\n  interfaces: ['lan' + n],\n};\n"}, `
 main.js:3:24: options: this cannot be known before the script runs
   interfaces: ['lan' + n],

@@ -278,3 +278,23 @@ func FuzzOptions(f *testing.F) {
 		}
 	})
 }
+
+// TestImportMeta: each file has its own, and its lines keep their numbers.
+func TestImportMeta(t *testing.T) {
+	write(t, map[string]string{
+		"main.js":  "import { here } from './lib/a.js';\nconsole.log(import.meta.filename.endsWith('/main.js'), import.meta.hot === hot);\nhere();\n",
+		"lib/a.js": "// line 1\nexport function here() {\n  console.log(import.meta.dirname.split('/').pop(), import.meta.url.split('/').slice(-2).join('/'));\n  null.x;\n}\n",
+	})
+	l := &logger{}
+	e, err := New(Config{Script: "main.js", Virtual: true, Log: l.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := asScriptError(t, e.Run(t.Context()))
+	if want := "true true\nlib lib/a.js"; l.text() != want {
+		t.Errorf("got\n%s\nwant\n%s", l.text(), want)
+	}
+	if s.File != "lib/a.js" || s.Line != 4 || s.SourceLine != "  null.x;" {
+		t.Errorf("at %s:%d %q", s.File, s.Line, s.SourceLine)
+	}
+}

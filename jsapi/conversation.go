@@ -122,7 +122,7 @@ func (a *API) sr1(call goja.FunctionCall) goja.Value {
 	a.sendView(request, link)
 	request.sent()
 
-	d := a.promise()
+	d := a.awaited()
 	h := a.current
 	if h == nil {
 		h = a.asking
@@ -184,7 +184,7 @@ func (a *API) trying(where string, opt map[string]goja.Value) (limit time.Durati
 // sweep is one call of sr.
 type sweep struct {
 	a        *API
-	d        *deferred
+	d        *awaited
 	h        *Handler
 	link     int
 	limit    time.Duration
@@ -223,7 +223,7 @@ type probing struct {
 // sr sends many packets and gathers their answers.
 func (a *API) sr(call goja.FunctionCall) goja.Value {
 	opt := a.options("sr", call.Argument(1), "timeout", "retry", "interval", "rate", "iface")
-	w := &sweep{a: a, d: a.promise(), h: a.current, more: true, by: map[uint64][]*probing{}, next: a.host.Now()}
+	w := &sweep{a: a, d: a.awaited(), h: a.current, more: true, by: map[uint64][]*probing{}, next: a.host.Now()}
 	if w.h == nil {
 		w.h = a.asking
 	}

@@ -97,7 +97,7 @@ func (w *wait) end() { w.s.cancel() }
 func (a *API) receiveOne(call goja.FunctionCall) goja.Value {
 	m := a.match("receiveOne", call.Argument(0))
 	opt := a.options("receiveOne", call.Argument(1), "timeout", "iface")
-	d := a.promise()
+	d := a.awaited()
 	var w *wait
 	w = a.waitFor("receiveOne("+m.name+")", m, opt, func(v *view) {
 		w.end()
@@ -264,7 +264,7 @@ func (a *API) selectBranch(call goja.FunctionCall) goja.Value {
 	if len(branches) == 0 {
 		a.fail("select({ answer: { arp: { op: 'reply' } } })", "select: there are no branches")
 	}
-	d := a.promise()
+	d := a.awaited()
 	names := o.Keys()
 	hit := -1
 	// The first packet that matches a branch decides, and of the branches that
