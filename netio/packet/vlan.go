@@ -1,6 +1,6 @@
 package packet
 
-var _ = Register(&Proto{
+var protoVLAN = Register(&Proto{
 	Name: "vlan", Title: "VLAN tag", RFC: "IEEE 802.1Q",
 	Doc: "One tag; stacked tags are layers of their own (tell eth.type 0x88a8 for an outer service tag).",
 	Fields: []*Field{
