@@ -158,6 +158,9 @@ func (a *API) sendView(v *view, link int) {
 	if link < 0 {
 		link = a.route(p)
 	}
+	if v.answer && len(p.Data) == 0 {
+		return // the reply to what is cut off, or calls for none
+	}
 	l := a.links[link]
 	if !v.answer || p.Dirty() {
 		// What was worked out for a look at it, or for the last time it was sent, is
