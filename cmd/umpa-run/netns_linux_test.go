@@ -151,25 +151,39 @@ func (r *running) said() string {
 // and waits until it has said ready on stderr.
 func (n *network) start(ready string, args ...string) *running {
 	n.t.Helper()
+	return n.background(n.ours, ready, program(n.t), args...)
+}
+
+// background runs a program in a namespace until the test ends, and waits
+// until it has said ready on stderr.
+func (n *network) background(namespace, ready, name string, args ...string) *running {
+	n.t.Helper()
 	r := &running{t: n.t, ended: make(chan error, 1), grown: make(chan struct{}, 1)}
-	r.cmd = exec.Command("ip", append([]string{"netns", "exec", n.ours, program(n.t)}, args...)...)
+	r.cmd = exec.Command("ip", append([]string{"netns", "exec", namespace, name}, args...)...)
 	r.cmd.Stderr = r
 	if err := r.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
 	go func() { r.ended <- r.cmd.Wait() }()
 	n.t.Cleanup(func() { r.cmd.Process.Kill() })
+	r.waitFor(func(said string) bool { return strings.Contains(said, ready) }, ready)
+	return r
+}
+
+// waitFor waits until what was said on stderr is enough; what says what was
+// waited for.
+func (r *running) waitFor(enough func(said string) bool, what string) {
+	r.t.Helper()
 	late := time.After(20 * time.Second)
-	for !strings.Contains(r.said(), ready) {
+	for !enough(r.said()) {
 		select {
 		case <-r.grown:
 		case err := <-r.ended:
-			n.t.Fatalf("umpa-run ended (%v) before it said %q:\n%s", err, ready, r.said())
+			r.t.Fatalf("%v ended (%v) before it said %q:\n%s", r.cmd.Args[4:], err, what, r.said())
 		case <-late:
-			n.t.Fatalf("umpa-run did not say %q:\n%s", ready, r.said())
+			r.t.Fatalf("%v did not say %q:\n%s", r.cmd.Args[4:], what, r.said())
 		}
 	}
-	return r
 }
 
 // stop sends SIGINT, as Ctrl-C does, and returns how long it took to end.

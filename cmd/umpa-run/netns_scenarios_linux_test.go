@@ -2,17 +2,21 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -51,6 +55,16 @@ func (n *network) attempt(name string, args ...string) string {
 	out, err := exec.Command("ip", append([]string{"netns", "exec", n.peer, name}, args...)...).CombinedOutput()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		n.t.Fatalf("%s: %v", name, err)
+	}
+	return string(out)
+}
+
+// combined runs a real client that must succeed, and returns all it wrote.
+func (n *network) combined(name string, args ...string) string {
+	n.t.Helper()
+	out, err := exec.Command("ip", append([]string{"netns", "exec", n.peer, name}, args...)...).CombinedOutput()
+	if err != nil {
+		n.t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 	return string(out)
 }
@@ -351,4 +365,134 @@ func TestServerForCurl(t *testing.T) {
 		s.stop()
 		r.stop()
 	})
+}
+
+// TestLeaseForUdhcpc has a real client get a lease, renew it and give it back.
+func TestLeaseForUdhcpc(t *testing.T) {
+	n := newNetwork(t)
+	if _, err := exec.LookPath("udhcpc"); err != nil {
+		lacking(t, "UMPA_TOOLS", "udhcpc is not installed")
+	}
+	n.start("handing out 10.9.0.100 to 10.9.0.110 (11)", "-i", n.iface, "-e", "MAC=02:00:00:00:09:03", "-e", "IP="+hostV4+"/24",
+		"scenarios/dhcp-server.js", "--", "10.9.0.100", "10.9.0.110")
+	// What the client is told, it does, as on any machine.
+	script := filepath.Join(t.TempDir(), "udhcpc.sh")
+	text := "#!/bin/sh\ncase $1 in bound|renew) ip addr replace $ip/$mask dev $interface; echo $1 $ip/$mask router $router lease $lease >&2;; esac\n"
+	if err := os.WriteFile(script, []byte(text), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	ip(t, "-n "+n.peer+" addr flush dev veth0 scope global")
+	c := n.background(n.peer, "bound ", "udhcpc", "-i", "veth0", "-s", script, "-f", "-R", "-t", "5", "-T", "1")
+	wants(t, c.said(), `^bound 10\.9\.0\.100/24 router 10\.9\.0\.3 lease 600$`)
+	if err := c.cmd.Process.Signal(syscall.SIGUSR1); err != nil { // renew now
+		t.Fatal(err)
+	}
+	c.waitFor(func(said string) bool { return strings.Contains(said, "renew 10.9.0.100/24") }, "renew 10.9.0.100/24")
+	wants(t, n.tool("ping", "-c", "1", "-W", "5", hostV4), "1 received") // the address works
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {        // -R: give it back
+		t.Fatal(err)
+	}
+	<-c.ended
+	// Another time the same client gets the same address.
+	wants(t, n.combined("udhcpc", "-i", "veth0", "-s", "/bin/true", "-n", "-q", "-f", "-t", "5", "-T", "1"), `lease of 10\.9\.0\.100 obtained from 10\.9\.0\.3`)
+	// One that asks for an address out of the pool gets one in it.
+	wants(t, n.combined("udhcpc", "-i", "veth0", "-s", "/bin/true", "-n", "-q", "-f", "-t", "5", "-T", "1", "-r", "10.9.0.200"), `lease of 10\.9\.0\.1\d\d obtained`)
+}
+
+// TestScansAgreeWithNmap holds arp-scan.js and syn-scan.js against nmap, on a
+// network of many addresses and a machine with a few open ports.
+func TestScansAgreeWithNmap(t *testing.T) {
+	n := newNetwork(t)
+	for i := 20; i < 60; i += 3 {
+		ip(t, fmt.Sprintf("-n %s addr add 10.9.0.%d/24 dev veth0", n.peer, i))
+	}
+	swap := n.at(t, n.ours) // nmap runs where umpa-run does
+
+	t.Run("arp-scan", func(t *testing.T) {
+		out := n.umpa("-i", n.iface, "scenarios/arp-scan.js", "--", "10.9.0.0/24")
+		hosts := regexp.MustCompile(`(?m)^10\.9\.0\.\d+`).FindAllString(out, -1)
+		theirs := regexp.MustCompile(`(?m)^Host: (10\.9\.0\.\d+) .*Status: Up`).FindAllStringSubmatch(swap.tool("nmap", "-n", "-sn", "-oG", "-", "10.9.0.0/24"), -1)
+		var up []string
+		for _, m := range theirs {
+			if m[1] != oursV4 { // itself, which it does not ask
+				up = append(up, m[1])
+			}
+		}
+		slices.SortFunc(up, func(a, b string) int { return netip.MustParseAddr(a).Compare(netip.MustParseAddr(b)) })
+		if len(up) != 15 || !slices.Equal(hosts, up) {
+			t.Errorf("arp-scan.js found %v\nnmap found        %v", hosts, up)
+		}
+	})
+	t.Run("syn-scan", func(t *testing.T) {
+		var open []string
+		for range 5 {
+			_, port, _ := net.SplitHostPort(listenIn(t, n.peer, "tcp").Addr().String())
+			open = append(open, port)
+		}
+		slices.Sort(open)
+		ports := "1-200," + strings.Join(open, ",")
+		for _, dst := range []string{peerV4, peerV6} {
+			out := n.umpa("-i", n.iface, "scenarios/syn-scan.js", "--", "-p", ports, dst)
+			args := []string{"-n", "-Pn", "-sS", "-oG", "-", "-p", ports}
+			if dst == peerV6 {
+				args = append(args, "-6")
+			}
+			var theirs, found []string
+			for _, m := range regexp.MustCompile(`(\d+)/open/tcp`).FindAllStringSubmatch(swap.tool("nmap", append(args, dst)...), -1) {
+				theirs = append(theirs, m[1])
+			}
+			for _, m := range regexp.MustCompile(`(?m) (\d+)/tcp open$`).FindAllStringSubmatch(out, -1) {
+				found = append(found, m[1])
+			}
+			slices.Sort(theirs)
+			slices.Sort(found)
+			if !slices.Equal(found, open) || !slices.Equal(found, theirs) {
+				t.Errorf("%s: open are %v, nmap found %v, syn-scan.js printed\n%s", dst, open, theirs, out)
+			}
+			wants(t, out, "^"+dst+": 5 open, 200 closed, 0 filtered$")
+		}
+	})
+}
+
+// TestTracerouteAcrossRouter follows the way through router.js to a kernel.
+func TestTracerouteAcrossRouter(t *testing.T) {
+	n := newNetwork(t)
+	far := n.addFar()
+	for _, args := range []string{
+		"-n " + far + " addr add " + farV4 + "/24 dev veth0",
+		"-n " + far + " addr add " + farV6 + "/64 dev veth0 nodad",
+		"-n " + far + " route add default via " + farGateV4,
+		"-n " + far + " route add default via " + farGateV6,
+		"-n " + n.peer + " route add default via " + nearGateV4,
+		"-n " + n.peer + " route add default via " + nearGateV6,
+	} {
+		ip(t, args)
+	}
+	n.start("routing between", "-i", "a=veth0", "-i", "b=veth1", "scenarios/router.js", "--",
+		nearGateV4+"/24", farGateV4+"/24", nearGateV6+"/64", farGateV6+"/64")
+	end := *n
+	end.ours = n.peer
+	for _, c := range []struct{ dst, hop string }{{farV4, nearGateV4}, {farV6, nearGateV6}} {
+		for _, args := range [][]string{{"-q", "2"}, {"-q", "2", "-I"}} {
+			out := end.umpa(append(append([]string{"-i", "veth0", "scenarios/traceroute.js", "--"}, args...), c.dst)...)
+			wants(t, out, "^ 1  "+c.hop+"  [0-9.]+ ms  [0-9.]+ ms$", "^ 2  "+c.dst+"  [0-9.]+ ms  [0-9.]+ ms$")
+			if strings.Count(out, "\n") != 3 {
+				t.Errorf("it went on:\n%s", out)
+			}
+		}
+	}
+}
+
+// TestFloodArrives counts in the kernel what flood.js says it sent.
+func TestFloodArrives(t *testing.T) {
+	n := newNetwork(t)
+	out := n.umpa("-i", n.iface, "scenarios/flood.js", "--", peerV4, "rate=10kpps", "count=5000")
+	wants(t, out, `^5000 packets in [0-9.]+ s: \d+ a second, 10kpps asked for$`)
+	m := regexp.MustCompile(`(?s)RX:.*?\n\s+\d+\s+(\d+)`).FindStringSubmatch(n.tool("ip", "-s", "link", "show", "veth0"))
+	if m == nil {
+		t.Fatal("ip -s link show says nothing of RX")
+	}
+	if got, _ := strconv.Atoi(m[1]); got < 5000 || got > 5100 { // and what any interface hears
+		t.Errorf("the peer received %d frames, want 5000 and few more", got)
+	}
 }
