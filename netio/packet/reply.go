@@ -318,8 +318,9 @@ func (p *Packet) Error(env *Env, kind string, o ErrorOptions) (*Packet, error) {
 	return nil, fieldErr("error", "an ICMP error is about an IP packet", "the packet has no ip or ip6 layer")
 }
 
-// linkLayers starts an answer with the link headers of p, the other way.
-func (p *Packet) linkLayers(env *Env, ipLayer int) (*Packet, bool, error) {
+// linkLayers starts an answer with the link headers of p, the other way. There
+// is none to a frame that went to many, unless toMany.
+func (p *Packet) linkLayers(env *Env, ipLayer int, toMany bool) (*Packet, bool, error) {
 	out := NewBytes(p.reg, nil)
 	for i := range ipLayer {
 		r := &p.refs[i]
@@ -327,8 +328,8 @@ func (p *Packet) linkLayers(env *Env, ipLayer int) (*Packet, bool, error) {
 			return nil, false, nil
 		}
 		h := p.header(i)
-		if r.Proto.Name == "eth" && h[0]&1 != 0 {
-			return nil, false, nil // to many: no error about it
+		if r.Proto.Name == "eth" && h[0]&1 != 0 && !toMany {
+			return nil, false, nil
 		}
 		var fields Fields
 		if r.Proto.Name == "eth" {
@@ -358,7 +359,7 @@ func (p *Packet) error4(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 	// RFC 1122 section 3.2.2: not about ICMP errors, fragments but the first,
 	// what went to many, or what came from nobody in particular.
 	if len(h) < 20 || binary.BigEndian.Uint16(h[6:])&0x1fff != 0 || unreachableSource4(h[16:20]) ||
-		unreachableSource4(h[12:16]) || unspecified(h[12:16]) || h[12] == 127 && h[16] != 127 {
+		unreachableSource4(h[12:16]) || unspecified(h[12:16]) || h[12] >= 240 || h[12] == 127 && h[16] != 127 {
 		return nil, nil
 	}
 	if h[9] == 1 {
@@ -366,7 +367,7 @@ func (p *Packet) error4(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 			return nil, nil
 		}
 	}
-	out, ok, err := p.linkLayers(env, i)
+	out, ok, err := p.linkLayers(env, i, false)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -391,8 +392,10 @@ func (p *Packet) error6(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 		return nil, nil
 	}
 	code, _, _, _ := toInteger(orZero(o.Code))
-	many := h[24] == 0xff
-	if many && kind != "packetTooBig" && !(kind == "parameterProblem" && code == 2) {
+	// Path MTU discovery, and options that every node must know, are for
+	// multicast too.
+	toMany := kind == "packetTooBig" || kind == "parameterProblem" && code == 2
+	if h[24] == 0xff && !toMany {
 		return nil, nil
 	}
 	for j := i + 1; j < len(p.refs); j++ {
@@ -402,7 +405,7 @@ func (p *Packet) error6(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 			}
 		}
 	}
-	out, ok, err := p.linkLayers(env, i)
+	out, ok, err := p.linkLayers(env, i, toMany)
 	if err != nil || !ok {
 		return nil, err
 	}
