@@ -27,6 +27,30 @@
 // runs in a later turn, even with no delay; so does an immediate set by an
 // immediate.
 //
+// # Reload
+//
+// With Config.Watch, a save of the script or of a local file it imports makes a
+// new version. It is bundled, and its top level run up to the first await, in a
+// runtime of its own beside the live version, which does not notice: what the
+// new one sends, stores, logs or writes to capture files until the swap waits
+// for the swap, and its subscriptions hear nothing yet. Before that, and again
+// at the swap, the callbacks of hot.dispose are called in the live version, and
+// what they leave is cloned.
+//
+// The swap is between two turns. All that waits for the old version ends with
+// it; what has arrived and was not delivered goes to the new one, and so do the
+// addresses, the neighbours and the packets that wait for one. Then onReload is
+// called. A version that does not load, throws at top level, or is given data
+// that cannot be cloned, never comes to run.
+//
+// A new version is on trial for Config.Trial, and for its first ten callbacks
+// however long these take to come. What it throws then and nothing catches is
+// undone: the old version, kept frozen so far, goes on where it was; what the
+// callback that threw has sent does not leave; and a frame that it was called
+// for goes to the old version. Timers of the old version that came due while it
+// was frozen run at once, intervals once. What the new version did before that
+// callback stays done: frames it sent, storage it set.
+//
 // # The end
 //
 // A scenario ends when nothing is left that could run: no timer, no immediate,

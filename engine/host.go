@@ -238,7 +238,10 @@ func fileError(name string, err error) error {
 }
 
 // captureReader is a netio.Reader as scripts read it.
-type captureReader struct{ *netio.Reader }
+type captureReader struct {
+	*netio.Reader
+	v *vm
+}
 
 func (r captureReader) Next() (data []byte, timeNs int64, length int, first string, err error) {
 	f, m, err := r.Reader.Next()
@@ -248,18 +251,32 @@ func (r captureReader) Next() (data []byte, timeNs int64, length int, first stri
 	return f.Data, f.Time, f.Length, firstLayer(r.Interfaces()[m.Interface].LinkType), nil
 }
 
+// Close closes the file; the version has it open no more.
+func (r captureReader) Close() error {
+	delete(r.v.open, r)
+	return r.Reader.Close()
+}
+
 // OpenCapture opens a capture file.
 func (v *vm) OpenCapture(path string) (jsapi.CaptureReader, error) {
+	if v.staged != nil {
+		if temporary, made := v.staged.files[path]; made {
+			path = temporary
+		}
+	}
 	r, err := netio.OpenCapture(path)
 	if err != nil {
 		return nil, err
 	}
-	return captureReader{r}, nil
+	c := captureReader{r, v}
+	v.open[c] = true
+	return c, nil
 }
 
 // captureWriter writes a capture file; an interface of it for each link type.
 type captureWriter struct {
 	*netio.Writer
+	v      *vm
 	file   *os.File
 	pcap   bool
 	ifaces map[netio.LinkType]int
@@ -279,6 +296,7 @@ func (w *captureWriter) Write(data []byte, timeNs int64, first, comment string) 
 }
 
 func (w *captureWriter) Close() error {
+	delete(w.v.open, w)
 	return errors.Join(w.Flush(), w.file.Close())
 }
 
@@ -297,14 +315,32 @@ func linkTypeOf(first string) netio.LinkType {
 	return netio.LinkTypeEthernet
 }
 
-// CreateCapture makes a capture file: pcap if it is called so, else pcapng.
+// CreateCapture makes a capture file: pcap if it is called so, else pcapng. A
+// version that is not live yet makes it under another name, for the live one
+// may be writing that very file.
 func (v *vm) CreateCapture(path string) (jsapi.CaptureWriter, error) {
-	f, err := os.Create(path)
+	var (
+		f   *os.File
+		err error
+	)
+	if v.staged != nil {
+		f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	} else {
+		f, err = os.Create(path)
+	}
 	if err != nil {
 		return nil, err
 	}
+	if v.staged != nil {
+		if before, made := v.staged.files[path]; made {
+			_ = os.Remove(before) // made twice: the last one counts
+		}
+		v.staged.files[path] = f.Name()
+	}
 	pcap := strings.EqualFold(filepath.Ext(path), ".pcap")
-	return &captureWriter{netio.NewWriter(f, netio.WriterOptions{Pcap: pcap}), f, pcap, map[netio.LinkType]int{}}, nil
+	w := &captureWriter{netio.NewWriter(f, netio.WriterOptions{Pcap: pcap}), v, f, pcap, map[netio.LinkType]int{}}
+	v.open[w] = true
+	return w, nil
 }
 
 // Devices lists the machine's interfaces.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -39,6 +40,24 @@ type staged struct {
 	lost      int // entries beyond maxStagedLines
 	stop      string
 	stored    map[string][]byte // nil: deleted
+	files     map[string]string // capture files that were made, and the names they have until the swap
+}
+
+// discard forgets what the version has made.
+func (s *staged) discard() {
+	for _, temporary := range s.files {
+		_ = os.Remove(temporary) // what cannot be removed is no more than litter
+	}
+}
+
+// place gives the files that the version has made their names.
+func (s *staged) place() error {
+	var errs []error
+	for path, temporary := range s.files {
+		// A temporary file is its owner's alone.
+		errs = append(errs, os.Chmod(temporary, 0o644), os.Rename(temporary, path))
+	}
+	return errors.Join(errs...)
 }
 
 func (s *staged) store(key string, value []byte) {
@@ -81,13 +100,13 @@ func (s *staged) say(e *Engine) {
 
 // cancel makes a staged top level end, from any goroutine.
 func (s *staged) cancel() {
+	s.guard.end.Store(true)
 	close(s.cancelled)
-	s.guard.interrupt(interruptKill)
 }
 
 // stage makes a runtime for a new version. It may be called from any goroutine.
 func (e *Engine) stage(u *unit) *vm {
-	s := &staged{cancelled: make(chan struct{}), infos: *e.shown.Load()}
+	s := &staged{cancelled: make(chan struct{}), files: map[string]string{}, infos: *e.shown.Load()}
 	return e.newVM(u, s)
 }
 
@@ -152,6 +171,7 @@ func (e *Engine) swap() {
 	e.successor = nil
 	next, old := s.vm, e.vm
 	if e.state != stateRunning || e.over() || s.withdrawn != nil && s.withdrawn.Load() {
+		next.close()
 		s.done(errWithdrawn)
 		return
 	}
@@ -174,7 +194,7 @@ func (e *Engine) swap() {
 		old.close()
 	}
 	st.say(e)
-	if err := st.write(e.store); err != nil {
+	if err := errors.Join(st.write(e.store), st.place()); err != nil {
 		e.log("error", err.Error())
 	}
 	for _, w := range next.unit.warnings {
@@ -241,6 +261,9 @@ func (e *Engine) use(v *vm) {
 
 // refuse says why a new version does not become the live one.
 func (e *Engine) refuse(v *vm, err error) {
+	if v != nil {
+		defer v.close()
+	}
 	if errors.Is(err, errWithdrawn) {
 		return
 	}
@@ -357,6 +380,7 @@ func (e *Engine) reload(script string, done func(error)) {
 		return
 	}
 	if e.successor != nil {
+		e.successor.vm.close()
 		e.successor.done(errWithdrawn)
 	}
 	e.successor = &successor{vm: v, done: done}

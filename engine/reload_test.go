@@ -582,3 +582,111 @@ func TestReloadLatency(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("save to swap: median %.1f ms, least %.1f, most %.1f", took[len(took)/2], took[0], took[len(took)-1])
 }
+
+// TestReloadVirtual: a reload that the engine is asked for, in virtual time, is
+// part of a run that is always the same.
+func TestReloadVirtual(t *testing.T) {
+	var first string
+	for range 3 {
+		write(t, map[string]string{
+			"main.js": "setInterval(() => console.log('old', now(), Math.random()), 10); hot.dispose((d) => { d.at = now() })",
+			"next.js": "setInterval(() => console.log('new', now(), Math.random()), 10); sleepSync(5); function onReload({ data }) { console.log('from', data.at, now()) }",
+		})
+		l := &logger{}
+		e, err := New(Config{Script: "main.js", Virtual: true, Seed: 1, SeedSet: true, For: 100 * time.Millisecond, Log: l.log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(d time.Duration, script string) {
+			e.inbox.post(func() {
+				e.vm.SetTimer(d, func() {
+					e.inbox.post(func() {
+						e.reload(script, func(err error) {
+							if err != nil {
+								t.Error(err)
+							}
+						})
+					})
+				})
+			})
+		}
+		at(25*time.Millisecond, "next.js")
+		e.inbox.post(func() {
+			e.vm.Hold()
+		})
+		if err := e.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got := l.text()
+		if first == "" {
+			first = got
+			for _, want := range []string{"old 10 ", "old 20 ", "notice: reload 1: main.js, next.js changed", "from 30 30", "new 35 ", "new 45 "} {
+				if !strings.Contains(got, want) {
+					t.Errorf("%q was not said:\n%s", want, got)
+				}
+			}
+		} else if got != first {
+			t.Errorf("another run:\n%s", got)
+		}
+	}
+}
+
+// TestReloadCaptures: a capture file that the new version makes has its name
+// from the swap on, and none when there is none.
+func TestReloadCaptures(t *testing.T) {
+	const use = "pcap.writer('out.pcap').write(packet(eth({ type: 0x88b5 }), 'frame')); on('arp', () => {});\n"
+	r := newReloading(t, map[string]string{"main.js": use + "console.log('one')"}).start()
+	r.expect("one")
+	r.save("main.js", use+"pcap.write('other.pcap', []); throw new Error('no')")
+	r.expect("notice: not reloaded")
+	r.save("main.js", use+"pcap.write('other.pcap', []); console.log('two')")
+	r.expect("notice: reload 1")
+	r.stop()
+	names, err := filepath.Glob(filepath.Join(r.dir, "*.pcap*"))
+	hidden, _ := filepath.Glob(filepath.Join(r.dir, ".*"))
+	if err != nil || len(names) != 2 || len(hidden) != 0 {
+		t.Errorf("left: %v, %v", names, hidden)
+	}
+	c, err := netio.OpenCapture("out.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, _, err := c.Next(); err != nil {
+		t.Errorf("what was written is not in the file: %v", err)
+	}
+}
+
+// BenchmarkReload is a new version from its files to the swap, without what the
+// watcher waits for more saves, for a scenario of 500 lines with two imports.
+//
+// Baseline, 2 cores of an AMD EPYC, Go 1.26:
+//
+//	BenchmarkReload-2   240   5309797 ns/op   1983427 B/op   20864 allocs/op
+func BenchmarkReload(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("import { a } from './a.js';\nimport { b } from './b.js';\non('arp', () => a(b(1)));\n")
+	for i := range 120 {
+		fmt.Fprintf(&text, "function f%d(pkt) {\n  const reply = pkt.reply({ ip: { ttl: %d } });\n  return reply;\n}\n", i, i+1)
+	}
+	text.WriteString("export const table = [f0, f1, f2, f3];\n")
+	write(b, map[string]string{"main.js": text.String(), "a.js": "export const a = (x) => x + 1;\n", "b.js": "export const b = (x) => x + 2;\n"})
+	e, err := New(Config{Script: "main.js", Virtual: true, Trial: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.inbox.post(func() {
+		b.ReportAllocs()
+		for b.Loop() {
+			e.reload("", func(err error) {
+				if err != nil {
+					b.Error(err)
+				}
+			})
+			e.swap()
+		}
+	})
+	if err := e.Run(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"regexp"
 	"time"
@@ -41,6 +42,7 @@ type vm struct {
 	inTop     bool            // its synchronous part runs
 	reloaded  bool            // it follows another version
 	closed    bool
+	open      map[io.Closer]bool // capture files that the script has not closed
 
 	staged  *staged      // until the swap; nil when live
 	trial   *trial       // while it may be rolled back; nil: it may not
@@ -49,7 +51,7 @@ type vm struct {
 
 // newVM makes a runtime for a version; a staged one says as what.
 func (e *Engine) newVM(u *unit, s *staged) *vm {
-	v := &vm{e: e, unit: u, rt: goja.New(), named: map[string]bool{}, staged: s, limit: e.cfg.CallbackTimeout}
+	v := &vm{e: e, unit: u, rt: goja.New(), named: map[string]bool{}, open: map[io.Closer]bool{}, staged: s, limit: e.cfg.CallbackTimeout}
 	if limit := u.options.callbackTimeout; limit > 0 && !e.toldTimeout {
 		v.limit = limit
 	}
@@ -246,6 +248,12 @@ func (v *vm) warnPending() {
 func (v *vm) close() {
 	v.closed = true
 	v.api.Close()
+	for c := range v.open {
+		_ = c.Close() // there is no call of the script to report it to
+	}
+	if v.staged != nil {
+		v.staged.discard()
+	}
 	if v.trial != nil {
 		v.trial.previous.close()
 		v.trial = nil

@@ -240,7 +240,7 @@ func (w *watcher) begun() bool {
 // attempt reloads what is in the files now. ours: one of them was saved, not
 // only a file that may be missed. A save meanwhile ends it: the next attempt is
 // on its way. false: the end.
-func (w *watcher) attempt(changed string, since time.Time, ours bool) bool {
+func (w *watcher) attempt(changed string, since time.Time, ours bool) (on bool) {
 	e := w.e
 	before := w.tried
 	u, err := load(e.cfg)
@@ -279,6 +279,25 @@ func (w *watcher) attempt(changed string, since time.Time, ours bool) bool {
 		return ok
 	}
 	v := e.stage(u)
+	ran := make(chan error, 1)
+	running := false
+	defer func() {
+		if on {
+			return
+		}
+		// The end has come meanwhile: the loop waits for this goroutine. What
+		// heeds no interruption is left to the end of the process.
+		if running {
+			select {
+			case <-ran:
+			case <-time.After(stuckAfter):
+				return
+			}
+		}
+		if v.staged != nil {
+			v.close()
+		}
+	}()
 	refuse := func(err error) bool { return e.inbox.post(func() { e.refuse(v, err) }) }
 	err, ok = ask(func(done func(error)) {
 		if withdrawn.Load() {
@@ -293,12 +312,13 @@ func (w *watcher) attempt(changed string, since time.Time, ours bool) bool {
 	if err != nil {
 		return refuse(err)
 	}
-	ran := make(chan error, 1)
+	running = true
 	go func() { ran <- v.runStaged() }()
 	err, ok = w.either(ran, v.staged.cancel)
 	if !ok {
 		return false
 	}
+	running = false
 	if err != nil {
 		return refuse(err)
 	}

@@ -50,6 +50,7 @@ type watchdog struct {
 	engine *Engine
 	limit  atomic.Int64 // nanoseconds that a callback may take
 	top    atomic.Bool  // what runs is a top level: a request to stop ends it
+	end    atomic.Bool  // it was requested of this top level alone
 }
 
 // start begins to watch. The runtime comes later, by see.
@@ -187,7 +188,7 @@ func (w *watchdog) run() {
 			last, since = n, now
 		} else if now.Sub(since) >= time.Duration(w.limit.Load()) {
 			interruptOnce(n, now, interruptTime)
-		} else if w.top.Load() && w.engine.stopped.Load() != nil {
+		} else if w.top.Load() && (w.end.Load() || w.engine.stopped.Load() != nil) {
 			interruptOnce(n, now, interruptStop)
 		}
 		if memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, time.Duration(w.limit.Load())) {
