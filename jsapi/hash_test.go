@@ -65,3 +65,27 @@ func TestIndex(t *testing.T) {
 		t.Errorf("left: %d, %d plain, %d tables, %d of them open", x.live, len(x.plain.subs), len(x.tables), len(x.open))
 	}
 }
+
+// BenchmarkPatterns is the price of an echo request that the last of so many
+// patterns on exact values matches; a pattern on a range is found by no
+// value, so those are asked one after the other.
+func BenchmarkPatterns(b *testing.B) {
+	data := frame(b, echo)
+	batch := []Frame{{Data: data, Length: len(data), Number: 1}}
+	for _, n := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("exact=%d", n), func(b *testing.B) {
+			a, _, _ := benchScene(b, fmt.Sprintf(`for (let i = 0; i < %d; i++) on({ip: {src: '10.0.0.2'}, icmp: {type: 'echoRequest', seq: 4 + i}}, reply())`, n))
+			b.ReportAllocs()
+			for b.Loop() {
+				a.Deliver(batch)
+			}
+		})
+	}
+	b.Run("ranges=1000", func(b *testing.B) {
+		a, _, _ := benchScene(b, `for (let i = 0; i < 1000; i++) on({ip: {src: '10.0.0.2'}, icmp: {type: 'echoRequest', seq: {min: 4 + i}}}, reply())`)
+		b.ReportAllocs()
+		for b.Loop() {
+			a.Deliver(batch)
+		}
+	})
+}

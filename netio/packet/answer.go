@@ -150,9 +150,10 @@ func (p *Packet) AnswerKeys(keys []uint64) []uint64 {
 			keys = append(keys, keyBytes(key, h[14:18]))
 		}
 	case protoICMP, protoICMP6:
-		var q Packet
-		if p.quotedInto(&q) && len(q.refs) > 0 && int(q.refs[0].Hdr) >= q.refs[0].Proto.minBytes {
-			keys = append(keys, q.quoteKey(0))
+		if p.tellsError() {
+			if q := p.Quoted(); q != nil && len(q.refs) > 0 && int(q.refs[0].Hdr) >= q.refs[0].Proto.minBytes {
+				keys = append(keys, q.quoteKey(0))
+			}
 		}
 		switch {
 		case len(h) < 8:

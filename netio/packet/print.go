@@ -260,6 +260,9 @@ func (p *Packet) checkSum(i int, whole bool, report func(string, ...any)) {
 // anything else. It shares p's bytes. A quote may end anywhere; then its
 // Length tells more bytes than it has.
 func (p *Packet) Quoted() *Packet {
+	if p.have&(protoICMP.bit|protoICMP6.bit) == 0 {
+		return nil // asked of every packet while a request waits
+	}
 	q := new(Packet)
 	if !p.quotedInto(q) {
 		return nil

@@ -193,8 +193,10 @@ var allNodes = netip.MustParseAddr("ff02::1").As16()
 // other does not, they are passed over. An ICMP error that quotes req answers
 // it.
 func (p *Packet) Answers(req *Packet) bool {
-	if q := p.Quoted(); q != nil && quotes(q, req) {
-		return true
+	if p.tellsError() {
+		if q := p.Quoted(); q != nil && quotes(q, req) {
+			return true
+		}
 	}
 	i, j := 0, 0
 	if len(p.refs) == 0 || len(req.refs) == 0 {
@@ -238,6 +240,19 @@ func (p *Packet) Answers(req *Packet) bool {
 		i++
 	}
 	return some
+}
+
+// tellsError reports whether p may quote another packet.
+func (p *Packet) tellsError() bool {
+	if i := p.Find(protoICMP, 0); i >= 0 {
+		h := p.header(i)
+		return len(h) > 0 && h[0] >= 3 && h[0] <= 12 && h[0] != 8
+	}
+	if i := p.Find(protoICMP6, 0); i >= 0 {
+		h := p.header(i)
+		return len(h) > 0 && (h[0] < 128 || h[0] == 137)
+	}
+	return false
 }
 
 func link(p *Proto) bool { return p.Name == "eth" || p.Name == "vlan" }
