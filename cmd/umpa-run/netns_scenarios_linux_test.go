@@ -190,7 +190,7 @@ func TestFlakyBridge(t *testing.T) {
 	} {
 		ip(t, args)
 	}
-	const pings = 2000
+	const pings = 1000
 	flaky := func(t *testing.T, args ...string) (received, duplicates int, rtt float64, out string) {
 		n := n.at(t, n.peer)
 		r := n.start("bridging a and b", append([]string{"--seed", "1", "-i", "a=veth0", "-i", "b=veth1", "scenarios/flaky.js", "--"}, args...)...)
