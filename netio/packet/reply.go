@@ -77,8 +77,8 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 	}
 	out.refs = out.refs[:0]
 	out.Data = slices.Grow(out.Data[:0], len(p.Data))
-	if len(changes) == 0 && p.echoReply(env, out) {
-		return out, nil
+	if beside(changes) && p.echoReply(env, out) {
+		return out, out.layBeside(changes)
 	}
 	if out.rc == nil {
 		out.rc = new(ReplyContext) // kept with the buffers: it escapes into the hooks

@@ -106,3 +106,60 @@ func (p *Packet) echoReply(env *Env, out *Packet) (ok bool) {
 	out.dirty = false
 	return true
 }
+
+// beside reports whether nothing but the sum of an IPv4 header follows from
+// the changes: they tell numbers around an echo, such as a TTL.
+func beside(changes []Change) bool {
+	for i := range changes {
+		c := &changes[i]
+		if c.Proto != protoIP && c.Proto != protoIP6 && c.Proto != protoVLAN {
+			return false
+		}
+		for _, fv := range c.Fields {
+			f := c.Proto.byName[fv.Name]
+			if f == nil || f.Auto != nil || f.Own != 0 || f.steers || !f.Fixed() || f.Kind > Flags {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// layBeside lays such changes over an echo reply.
+func (p *Packet) layBeside(changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	for _, c := range changes {
+		i := p.Find(c.Proto, 0)
+		for _, fv := range c.Fields {
+			f := c.Proto.byName[fv.Name]
+			v, plain := fv.Value.(uint64)
+			if i < 0 || !plain || f.Kind != Uint || v > f.ld.mask {
+				return p.finishBeside(changes) // with all that there is to say about it
+			}
+			f.ld.store(p.header(i), v)
+			p.refs[i].told |= 1 << uint(f.index)
+		}
+	}
+	p.sumHeader()
+	return nil
+}
+
+func (p *Packet) finishBeside(changes []Change) error {
+	if err := p.overlay(changes); err != nil {
+		return err
+	}
+	p.sumHeader()
+	p.dirty = false
+	return nil
+}
+
+// sumHeader works out the sum of the IPv4 header.
+func (p *Packet) sumHeader() {
+	if i := p.Find(protoIP, 0); i >= 0 {
+		h := p.header(i)
+		h[10], h[11] = 0, 0
+		binary.BigEndian.PutUint16(h[10:], Checksum(h))
+	}
+}

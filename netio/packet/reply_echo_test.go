@@ -79,6 +79,17 @@ func TestEchoReply(t *testing.T) {
 		if !bytes.Equal(got.Data, want.Data) || n != m || !slices.Equal(got.refs, want.refs) || got.have != want.have || got.dirty != want.dirty {
 			t.Fatalf("reply to %x:\n got %x %v\nwant %x %v", b, got.Data, got.refs, want.Data, want.refs)
 		}
+		if i := max(p.FindName("ip", 0), p.FindName("ip6", 0)); i >= 0 && p.refs[i].Hdr >= int32(p.refs[i].Proto.minBytes) {
+			hops := Change{Proto: p.refs[i].Proto, Fields: Fields{{"ttl", uint64(i + 3)}, {"dscp", uint64(9)}}}
+			if hops.Proto == protoIP6 {
+				hops.Fields = Fields{{"hopLimit", uint64(i + 3)}, {"flowLabel", uint64(9)}}
+			}
+			got, n := answer([]Change{hops})
+			want, m := answer([]Change{{Proto: p.refs[0].Proto}, hops})
+			if !bytes.Equal(got.Data, want.Data) || n != m || !slices.Equal(got.refs, want.refs) || got.dirty != want.dirty {
+				t.Fatalf("changed reply to %x:\n got %x %v\nwant %x %v", b, got.Data, got.refs, want.Data, want.refs)
+			}
+		}
 		if p.echoReply(&Env{}, new(Packet)) {
 			fast++
 		}
@@ -96,7 +107,7 @@ func BenchmarkReplyEcho(b *testing.B) {
 	for _, bm := range []struct {
 		name    string
 		changes []Change
-	}{{"short", nil}, {"general", []Change{{Proto: protoEth}}}} {
+	}{{"short", nil}, {"short, ttl", []Change{{Proto: protoIP, Fields: Fields{{"ttl", uint64(9)}}}}}, {"general", []Change{{Proto: protoEth}}}} {
 		b.Run(bm.name, func(b *testing.B) {
 			out := new(Packet)
 			b.ReportAllocs()
