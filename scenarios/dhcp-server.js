@@ -27,8 +27,9 @@ for (const key of storage.keys()) {
 const valid = (key) => storage.get(key)?.until > Date.now();
 
 function bind(key, ip, duration) {
-  const old = storage.get(key);
+  const old = storage.get(key), former = holders.get(ip);
   if (old && old.ip !== ip) holders.delete(old.ip);
+  if (former && former !== key) storage.delete(former);   // its lease is over: there are never more than addresses
   holders.set(ip, key);
   storage.set(key, { ip, until: Date.now() + duration });
 }
