@@ -120,6 +120,7 @@ func (c *conductor) settle(e *Engine) bool {
 		return false
 	}
 	e.done = true
+	e.journal.text(noteOver, e.reason)
 	e.finish()
 	c.ended(e)
 	return true

@@ -116,6 +116,7 @@ type Config struct {
 	AllowRead []string
 
 	loaded *unit // what Script was loaded as; nil: it is still to be
+	replay *feed // what reached it; nil: it is no replay
 }
 
 // Interface is one link of a scenario.

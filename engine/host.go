@@ -64,6 +64,9 @@ func (v *vm) Sleep(d time.Duration) {
 		e.conductor.sleep(e, d)
 		return
 	}
+	if e.stepped != nil && v.staged == nil {
+		defer e.clock.(*timers.Virtual).AdvanceTo(e.clock.Now() + d)
+	}
 	end := time.NewTimer(d)
 	defer end.Stop()
 	select {
@@ -94,6 +97,7 @@ func (v *vm) Send(link int, frame []byte, cause jsapi.Cause) {
 		v.staged.send(link, frame, cause)
 		return
 	}
+	v.e.journal.queued(v.e.links[link], v, frame, cause)
 	v.e.send(v.e.links[link], frame)
 }
 
@@ -106,7 +110,12 @@ func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
 	if l.info.Kind != netio.KindLive {
 		return hop, src, false
 	}
-	return netio.NextHop(l.Info().Name, dst)
+	if v.e.feed != nil {
+		return v.e.feed.hop(link, dst)
+	}
+	hop, src, ok = netio.NextHop(l.Info().Name, dst)
+	v.e.journal.hop(link, dst, hop, src, ok)
+	return hop, src, ok
 }
 
 // Storage is the engine's: it outlives the runtime.

@@ -46,11 +46,15 @@ func (l *link) Deliver(_ netio.Link, b *netio.Batch, wait bool) bool {
 }
 
 func (l *link) LinkState(_ netio.Link, up bool) {
-	l.engine.inbox.post(func() { l.state(up) })
+	l.engine.inbox.post(func() {
+		l.engine.journal.state(l.index, up)
+		l.state(up)
+	})
 }
 
 func (l *link) LinkEnd(_ netio.Link, err error) {
 	l.engine.inbox.post(func() {
+		l.engine.journal.linkEnd(l.index, err)
 		l.ended = true
 		if err != nil {
 			l.engine.notice(fmt.Sprintf("interface %s: %v", l.name, err))
@@ -144,7 +148,7 @@ func (e *Engine) openLinks() error {
 			p.Name = l.info.Name
 		}
 		l.timed, _ = opened.(netio.Timed)
-		if e.cfg.Virtual && (l.info.Kind == netio.KindLive || l.info.Kind == netio.KindTap) {
+		if e.cfg.Virtual && e.cfg.replay == nil && (l.info.Kind == netio.KindLive || l.info.Kind == netio.KindTap) {
 			return fmt.Errorf("interface %s: %w", p.Name, ErrVirtual)
 		}
 		l.name = p.Name
@@ -294,12 +298,14 @@ func (e *Engine) flushLink(l *link) {
 	frames := l.out
 	l.left++
 	for len(frames) > 0 {
+		at := len(l.out) - len(frames)
+		if l.info.Kind == netio.KindWire {
+			// Before those who answer can record their answers.
+			e.recordSent(l, frames, at)
+		}
 		n, err := l.Send(frames)
-		if e.cfg.Recorder != nil {
-			now := e.clock.Wall().UnixNano()
-			for _, f := range frames[:n] {
-				e.recorded(e.cfg.Recorder.Record(l.record, netio.DirectionOut, now, f, len(f), ""))
-			}
+		if l.info.Kind != netio.KindWire {
+			e.recordSent(l, frames[:n], at)
 		}
 		if e.hooks.sent != nil {
 			e.hooks.sent(l, frames[:n])
@@ -317,15 +323,23 @@ func (e *Engine) flushLink(l *link) {
 		}
 		frames = frames[min(n+1, len(frames)):]
 	}
+	e.journal.flushed(l, len(l.out))
 	clear(l.out)
 	l.out, l.arena = l.out[:0], l.arena[:0]
 }
 
 // record records a received frame. On a wire the sender has recorded it.
-func (e *Engine) record(l *link, f *netio.Frame) {
-	if e.cfg.Recorder != nil && l.info.Kind != netio.KindWire {
-		e.recorded(e.cfg.Recorder.Record(l.record, netio.DirectionIn, f.Time, f.Data, f.Length, ""))
+// It returns the frame's number in the recording, 0 where that is not known.
+func (e *Engine) record(l *link, f *netio.Frame) uint64 {
+	switch {
+	case e.cfg.Recorder == nil:
+		return 0
+	case l.info.Kind == netio.KindWire:
+		return e.cfg.Recorder.Find(f.Data)
 	}
+	number, err := e.cfg.Recorder.Add(l.record, netio.DirectionIn, f.Time, f.Data, f.Length, "")
+	e.recorded(err)
+	return number
 }
 
 func (e *Engine) recorded(err error) {

@@ -48,6 +48,7 @@ type unit struct {
 	embedded fs.FS  // nil: the file system
 	program  *goja.Program
 	text     string            // of the bundle
+	mapped   []byte            // the source map of it
 	files    []string          // local files it was made of, absolute, sorted, without installed packages
 	texts    map[string]string // all that it was made of, by path
 	loaded   time.Time         // when its files began to be read
@@ -406,7 +407,7 @@ func (l *loader) compile(result api.BuildResult) error {
 	if err != nil {
 		return l.syntaxError(err, mapped)
 	}
-	l.unit.text = string(code)
+	l.unit.text, l.unit.mapped = string(code), mapped
 	l.unit.program, err = goja.CompileAST(tree, true)
 	if err != nil {
 		return l.syntaxError(err, nil)

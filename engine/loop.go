@@ -44,6 +44,7 @@ type Engine struct {
 	origin  time.Duration   // when on the clock it started: what the script calls 0
 	began   time.Time
 	hooks   hooks
+	recording
 
 	stopped     atomic.Pointer[string] // why the outside wants it to stop
 	killed      atomic.Bool
@@ -251,10 +252,16 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 	for _, e := range engines {
 		e.clock, e.began = clock, time.Now()
 	}
-	for _, e := range engines {
+	real, start := clock, clock.Wall().Add(-clock.Now())
+	for i, e := range engines {
 		if err := e.startLinks(); err != nil {
 			return err
 		}
+		e.startJournal(i, start)
+		if e.journal != nil && !virtual {
+			e.clock = timers.NewVirtual(start)
+		}
+		e.feed = e.cfg.replay
 	}
 	stop := context.AfterFunc(ctx, func() {
 		for _, e := range engines {
@@ -292,7 +299,11 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		var wait sync.WaitGroup
 		r := newRest(engines)
 		live := func(e *Engine) {
-			e.live(r)
+			if e.journal != nil {
+				e.liveStepped(r, real)
+			} else {
+				e.live(r)
+			}
 			ended(e)
 			r.gone(e)
 		}
@@ -349,7 +360,10 @@ func (e *Engine) proceed() {
 	}
 	if e.state == stateRunning {
 		if e.reason == "" {
-			if r := e.stopped.Load(); r != nil {
+			if r := e.stopped.Load(); r != nil && (e.stepped == nil || e.stopSeen) {
+				if e.stepped == nil {
+					e.journal.text(noteStop, *r)
+				}
 				e.reason = *r
 			} else if e.cfg.For > 0 && e.clock.Now() >= e.cfg.For {
 				e.reason = "time is up"
@@ -440,6 +454,9 @@ func (e *Engine) next() (at, now time.Duration, ok bool) {
 	if e.state == stateStopping {
 		earlier(e.stopAt)
 	}
+	if t, more := e.feed.next(); more {
+		earlier(t)
+	}
 	return at, now, ok
 }
 
@@ -454,7 +471,11 @@ func (e *Engine) turn() {
 	e.turns++
 	now := e.clock.Now()
 	e.passTrial(now)
-	e.batches, e.posts = e.inbox.take(e.batches, e.posts)
+	if !e.shut {
+		e.batches, e.posts = e.inbox.take(e.batches, e.posts)
+	}
+	e.feed.pour(e, now)
+	e.journal.delivered(e.batches)
 	e.vm.due, e.vm.later = e.vm.later, e.vm.due
 
 	// Capture files lag behind when the turn comes late; timers that were due
@@ -505,7 +526,7 @@ func (e *Engine) deliver(now time.Duration) {
 			e.number++
 			e.frames = append(e.frames, jsapi.Frame{Link: a.link, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
 			if recorded {
-				e.record(l, f)
+				e.journal.received(e.number, e.record(l, f))
 			}
 		}
 	}
@@ -554,7 +575,7 @@ func (e *Engine) deliverTimed(now time.Duration) {
 		e.number++
 		f := l.frame
 		e.frames = append(e.frames[:0], jsapi.Frame{Link: l.index, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
-		e.record(l, &f)
+		e.journal.received(e.number, e.record(l, &f))
 		e.handOver(e.frames)
 		e.pull(l)
 	}

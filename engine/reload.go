@@ -185,6 +185,7 @@ func (e *Engine) swap() {
 	e.reloads++
 	before := e.unit
 	e.use(next)
+	e.journal.reload(next.unit)
 	undo := e.mark()
 	if e.cfg.Trial > 0 {
 		next.trial = &trial{previous: old, until: e.clock.Now() + e.cfg.Trial, callbacks: next.watch.Count()/2 + trialCallbacks}
@@ -201,7 +202,7 @@ func (e *Engine) swap() {
 		e.notice(w)
 	}
 	for _, f := range st.sent {
-		e.send(e.links[f.link], f.data)
+		next.Send(f.link, f.data, f.cause)
 	}
 	if st.stop != "" && e.reason == "" {
 		e.reason = st.stop

@@ -86,7 +86,10 @@ func (r *rest) look() {
 	}
 	r.over = true
 	for _, o := range r.engines {
-		o.inbox.post(func() { o.quiet = true })
+		o.inbox.post(func() {
+			o.journal.text(noteRest, "")
+			o.quiet = true
+		})
 	}
 }
 

@@ -388,6 +388,7 @@ func (r *testRun) startScenario(name string, o jsapi.ScenarioOptions) (*testScen
 	if s.engine, err = New(cfg); err != nil {
 		return nil, err
 	}
+	s.engine.cfg.loaded = nil // a reload reads the file again
 	s.engine.hooks.sent = s.keep
 	r.scenarios = append(r.scenarios, s)
 	return s, r.add(s.engine)
@@ -511,8 +512,23 @@ func (s *testScenario) Sent(n int) ([]jsapi.SentFrame, error) {
 
 func (s *testScenario) Logged(n int) []string { return s.lines[min(n, len(s.lines)):] }
 
-func (s *testScenario) Reload(_ string, done func(error)) {
-	s.run.soon(func() { done(errors.New("reload: a running scenario cannot be reloaded by a test yet")) })
+func (s *testScenario) Reload(name string, done func(error)) {
+	tell := func(err error) { s.run.soon(func() { done(err) }) }
+	script := ""
+	if name != "" {
+		cfg, err := s.run.find(name)
+		if err == nil && (cfg.FS == nil) != (s.engine.cfg.FS == nil) {
+			err = fmt.Errorf("%s: a bundled scenario and a file do not follow each other", name)
+		}
+		if err != nil {
+			tell(err)
+			return
+		}
+		script = cfg.Script
+	}
+	if s.over || !s.engine.inbox.post(func() { s.engine.reload(script, tell) }) {
+		tell(errors.New("reload: the scenario has ended"))
+	}
 }
 
 func (s *testScenario) Stop(done func(error)) {

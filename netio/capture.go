@@ -163,6 +163,7 @@ type Reader struct {
 	section    int    // index of the first interface of this section
 	options    []byte // of the last packet
 	lastTime   int64
+	notes      func([]byte) // see OnNote
 }
 
 // OpenCapture opens a capture file.
@@ -485,7 +486,16 @@ func (r *Reader) toPacket() (kind uint32, n int, err error) {
 		switch kind {
 		case blockEnhanced, blockSimple, blockPacket, blockInterface:
 		default:
-			if err := r.skip(int64(total)); err != nil {
+			used := false
+			if kind == blockCustom {
+				if used, err = r.customBlock(n); err != nil {
+					return 0, 0, err
+				}
+			}
+			if !used {
+				err = r.skip(int64(total))
+			}
+			if err != nil {
 				return 0, 0, err
 			}
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"path/filepath"
@@ -230,6 +231,11 @@ type Recorder struct {
 	flushed        time.Time
 	retryAt        time.Time
 	written, lost  uint64
+
+	packets uint64            // recorded so far
+	hash    maphash.Seed      // of recent
+	recent  map[uint64]uint64 // hashes of frames that were sent, and their numbers; see Find
+	ring    []uint64          // the hashes, by number
 }
 
 // NewRecorder makes the file, or empties it. A path that ends in ".pcap" gives
@@ -238,7 +244,7 @@ func NewRecorder(path string, o RecorderOptions) (*Recorder, error) {
 	if o.RotateSize < 0 || o.RotateKeep < 0 {
 		return nil, fmt.Errorf("recording %q: a size or number of files below zero", path)
 	}
-	r := &Recorder{path: path, o: o}
+	r := &Recorder{path: path, o: o, hash: maphash.MakeSeed()}
 	if err := r.create(); err != nil {
 		return nil, err
 	}
@@ -293,44 +299,54 @@ func (r *Recorder) AddInterface(i Info) (int, error) {
 // Record adds a frame; see [Writer.WritePacket]. An error concerns this frame or earlier
 // ones and is told once; recording need not be given up for it.
 func (r *Recorder) Record(iface int, dir Direction, timeNs int64, data []byte, length int, comment string) error {
+	_, err := r.Add(iface, dir, timeNs, data, length, comment)
+	return err
+}
+
+// Add is Record that tells the frame's number in the recording, from 1; 0 when it
+// is not in it.
+func (r *Recorder) Add(iface int, dir Direction, timeNs int64, data []byte, length int, comment string) (number uint64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		r.lost++
-		return fmt.Errorf("recording %q: %w", r.path, ErrClosed)
+		return 0, fmt.Errorf("recording %q: %w", r.path, ErrClosed)
 	}
 	if r.file == nil {
 		if time.Now().Before(r.retryAt) {
 			r.lost++
-			return nil
+			return 0, nil
 		}
 		r.number++
 		if err := r.create(); err != nil {
 			r.number--
 			r.retryAt = time.Now().Add(recordRetry)
 			r.lost++
-			return nil // known since the first failure
+			return 0, nil // known since the first failure
 		}
 		r.dropOldest()
 	}
 	// What the packet adds, options included, at most.
-	if full := r.w.size() + int64(len(data)) + 64; r.o.RotateSize > 0 && full > r.o.RotateSize && r.w.size() > r.headers {
+	if full := r.w.size() + int64(len(data)+len(comment)) + 64; r.o.RotateSize > 0 && full > r.o.RotateSize && r.w.size() > r.headers {
 		if err := r.rotate(); err != nil {
 			r.lost++
-			return err
+			return 0, err
 		}
 	}
 	r.pending++
-	err := r.w.WritePacket(iface, dir, timeNs, data, length, comment)
+	err = r.w.WritePacket(iface, dir, timeNs, data, length, comment)
 	switch {
 	case err != nil && r.w.err == nil: // the frame is at fault, not the file
 		r.pending--
 		r.lost++
-		return err
+		return 0, err
 	case err != nil || len(r.w.buf) == 0 || time.Since(r.flushed) >= time.Second:
-		return r.flush()
+		err = r.flush()
 	}
-	return nil
+	if err != nil {
+		return 0, err
+	}
+	return r.numbered(dir, data), nil
 }
 
 // flush writes what is gathered. When that fails the file is cut to its last whole

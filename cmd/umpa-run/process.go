@@ -141,7 +141,7 @@ interrupted twice. A scenario's console.log goes to stdout, all else to stderr.`
 		scripts, rest := atDash(cmd, args)
 		return p.run(o, scripts, rest)
 	}
-	root.AddCommand(p.runCommand(), p.testCommand(), p.evalCommand(), p.checkCommand(), p.decodeCommand(),
+	root.AddCommand(p.runCommand(), p.testCommand(), p.replayCommand(), p.explainCommand(), p.evalCommand(), p.checkCommand(), p.decodeCommand(),
 		p.protocolsCommand(), p.devicesCommand(), p.typesCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	return root

@@ -1,0 +1,452 @@
+package engine
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio"
+	"github.com/umpa-run/umpa-run/timers"
+)
+
+// A recording that can be run again holds, beside the packets, notes
+// (netio.Recorder.Note) of everything that reached a scenario from outside, each
+// with the turn of the loop and the time on its clock at which it did:
+// docs/recordings.md tells the format.
+//
+// A scenario that is recorded in real time runs on a stepped clock: the time
+// stands still within a turn, each timer runs at its very deadline, and what
+// arrives is taken in turns of its own. So what a scenario sees of time is in
+// the notes, and a replay on the virtual clock is the same run.
+
+// noteKind is the first number of a note.
+type noteKind uint64
+
+const (
+	noteStart  noteKind = 1 + iota // a scenario begins: startNote, as compressed JSON
+	noteFrames                     // frames were delivered
+	noteState                      // a link went down or came up
+	noteEnd                        // a link's end
+	noteStop                       // the outside asked it to stop
+	noteRest                       // nothing could happen any more
+	noteReload                     // another version took over: bundleNote, as compressed JSON
+	noteHop                        // the kernel was asked for a route
+	noteOver                       // the scenario has ended
+)
+
+// maxBundle bounds what is kept of a scenario's text, compressed.
+const maxBundle = 16 << 20
+
+// maxSource is the longest file whose text is kept for the messages of a replay.
+const maxSource = 1 << 20
+
+// startNote is what is needed to run a scenario again.
+type startNote struct {
+	Bundle          bundleNote
+	Args            []string
+	Env             map[string]string
+	Seed            uint64
+	Number          int
+	Start           int64 // nanoseconds since 1970 at time 0
+	For             time.Duration
+	CallbackTimeout time.Duration
+	StopTimeout     time.Duration
+	Trial           time.Duration
+	Timed           int64 // recorded time that is time 0, of capture files
+	Links           []linkNote
+}
+
+// linkNote is an interface of a scenario.
+type linkNote struct {
+	Name   string
+	Record int // its number in the recording
+	Info   netio.Info
+}
+
+// bundleNote is a scenario's text.
+type bundleNote struct {
+	Script   string
+	Dir      string
+	Embedded bool // Dir is a folder of those that the program brings along
+	Code     string
+	Map      string            // of its places, as the runtime takes it
+	Sources  map[string]string // local files, as messages call them
+}
+
+// recording is what an engine has for being recorded or replayed.
+type recording struct {
+	journal  *journal     // nil: nothing is noted
+	feed     *feed        // nil: the world is what reaches it
+	stepped  timers.Clock // the real time that its stepped clock follows; nil: its clock is no such one
+	shut     bool         // what has arrived is not for this turn
+	stopSeen bool         // on a stepped clock: Stop has been noted
+}
+
+// journal writes the notes of one engine. A nil journal writes none.
+type journal struct {
+	e     *Engine
+	r     *netio.Recorder
+	id    uint64
+	whys  map[*link][]string // comments of the frames that are queued
+	files []uint64           // numbers in the file of received frames, by their own; a ring
+}
+
+// journalFrames is how many received frames can still be named as a cause.
+const journalFrames = 1 << 14
+
+func bundleOf(u *unit) bundleNote {
+	b := bundleNote{Script: u.name, Dir: u.dir, Embedded: u.embedded != nil, Code: u.text, Map: string(u.mapped), Sources: map[string]string{}}
+	for name, read := range u.sources.read {
+		if strings.Contains(name, "node_modules") {
+			continue
+		}
+		if text, err := read(); err == nil && len(text) <= maxSource {
+			b.Sources[name] = string(text)
+		}
+	}
+	return b
+}
+
+// startJournal begins an engine's part of the recording, number id of those in it.
+func (e *Engine) startJournal(id int, start time.Time) {
+	if e.cfg.Recorder == nil || !e.cfg.Recorder.Notes() || e.cfg.replay != nil {
+		return
+	}
+	e.journal = &journal{e: e, r: e.cfg.Recorder, id: uint64(id), whys: map[*link][]string{}, files: make([]uint64, journalFrames)}
+	n := startNote{Bundle: bundleOf(e.unit), Args: e.cfg.Args, Env: e.cfg.Env, Seed: e.cfg.Seed, Number: e.cfg.Number, Start: start.UnixNano(),
+		For: e.cfg.For, CallbackTimeout: e.cfg.CallbackTimeout, StopTimeout: e.cfg.StopTimeout, Trial: e.cfg.Trial}
+	for _, l := range e.links {
+		info := l.info
+		n.Links = append(n.Links, linkNote{l.name, l.record, info})
+		if l.timed != nil && n.Timed == 0 {
+			n.Timed = l.base
+		}
+	}
+	e.journal.pack(noteStart, n)
+}
+
+// begin starts a note.
+func (j *journal) begin(k noteKind) *netio.NoteWriter {
+	w := &netio.NoteWriter{}
+	w.Uint(uint64(k))
+	w.Uint(j.id)
+	w.Uint(j.e.turns)
+	w.Uint(uint64(j.e.clock.Now()))
+	return w
+}
+
+func (j *journal) end(w *netio.NoteWriter) {
+	if err := j.r.Note(w.Data); err != nil {
+		j.e.recorded(err)
+	}
+}
+
+// pack writes a note of compressed JSON.
+func (j *journal) pack(k noteKind, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		j.e.recorded(err)
+		return
+	}
+	var b bytes.Buffer
+	f, _ := flate.NewWriter(&b, flate.DefaultCompression) // fails for a level that is none
+	_, _ = f.Write(text)                                  // a Buffer takes all
+	_ = f.Close()
+	if b.Len() > maxBundle {
+		j.e.notice("the scenario is too large to be kept in the recording: it cannot be replayed")
+		return
+	}
+	w := j.begin(k)
+	w.Bytes(b.Bytes())
+	j.end(w)
+}
+
+func unpack(data []byte, v any) error {
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), 16*maxBundle))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// delivered notes the frames of this turn that were not read from a file by
+// its times. Those that are in the recording as packets are only counted.
+func (j *journal) delivered(batches []arrival) {
+	if j == nil || len(batches) == 0 {
+		return
+	}
+	w := j.begin(noteFrames)
+	for _, a := range batches {
+		l := j.e.links[a.link]
+		w.Uint(uint64(a.link))
+		w.Uint(uint64(len(a.batch.Frames)))
+		if l.info.Kind != netio.KindWire {
+			continue
+		}
+		for i := range a.batch.Frames {
+			f := &a.batch.Frames[i]
+			w.Uint(uint64(f.Time))
+			w.Uint(uint64(f.Length))
+			w.Bytes(f.Data)
+		}
+	}
+	j.end(w)
+}
+
+func (j *journal) state(link int, up bool) {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteState)
+	w.Uint(uint64(link))
+	w.Uint(bit(up))
+	j.end(w)
+}
+
+func (j *journal) linkEnd(link int, err error) {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteEnd)
+	w.Uint(uint64(link))
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	w.Bytes([]byte(text))
+	j.end(w)
+}
+
+func (j *journal) text(k noteKind, text string) {
+	if j == nil {
+		return
+	}
+	w := j.begin(k)
+	w.Bytes([]byte(text))
+	j.end(w)
+}
+
+func (j *journal) reload(u *unit) {
+	if j != nil {
+		j.pack(noteReload, bundleOf(u))
+	}
+}
+
+func (j *journal) hop(link int, dst, hop, src netip.Addr, ok bool) {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteHop)
+	w.Uint(uint64(link))
+	for _, a := range []netip.Addr{dst, hop, src} {
+		b, _ := a.MarshalBinary() // never fails
+		w.Bytes(b)
+	}
+	w.Uint(bit(ok))
+	j.end(w)
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// received remembers which packet of the file a received frame is.
+func (j *journal) received(number, file uint64) {
+	if j != nil {
+		j.files[number%journalFrames] = file
+	}
+}
+
+// why is the comment of a frame that is queued now.
+func (j *journal) why(v *vm, frame []byte, cause jsapi.Cause) string {
+	var b strings.Builder
+	b.WriteString("sent by ")
+	at := v.where()
+	b.WriteString(at)
+	switch {
+	case cause.Handler != nil && at != "":
+		b.WriteString(" in " + cause.Handler.Name)
+	case cause.Handler != nil:
+		b.WriteString(cause.Handler.Name)
+	case at != "":
+	case cause.Frame > 0:
+		b.WriteString("the engine, which answers for the scenario's addresses")
+	case asksNeighbour(frame):
+		b.WriteString("the engine, to find a neighbour")
+	default:
+		b.WriteString("the top level, held back until the next hop was known")
+	}
+	fmt.Fprintf(&b, ", version %d", j.e.reloads)
+	if cause.Frame > 0 {
+		if n := j.files[cause.Frame%journalFrames]; n > 0 && cause.Frame+journalFrames > j.e.number {
+			fmt.Fprintf(&b, ", because of packet %d", n)
+		} else {
+			fmt.Fprintf(&b, ", because of the frame %d that it received", cause.Frame)
+		}
+	}
+	return b.String()
+}
+
+// where is the line of the author's that calls into the engine now, or nothing.
+func (v *vm) where() string {
+	if v.watch.Count()&1 == 0 {
+		return ""
+	}
+	var stack [8]goja.StackFrame
+	s := &ScriptError{}
+	s.place(v.unit.sources, v.rt.CaptureCallStack(len(stack), stack[:0]))
+	if s.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
+}
+
+// queued keeps the comment of a frame until it is recorded.
+func (j *journal) queued(l *link, v *vm, frame []byte, cause jsapi.Cause) {
+	if j != nil {
+		j.whys[l] = append(j.whys[l], j.why(v, frame, cause))
+	}
+}
+
+// asksNeighbour says whether an Ethernet frame is an ARP packet or a neighbour
+// solicitation (RFC 4861 section 4.3).
+func asksNeighbour(frame []byte) bool {
+	if len(frame) < 14 {
+		return false
+	}
+	switch uint16(frame[12])<<8 | uint16(frame[13]) {
+	case 0x0806:
+		return true
+	case 0x86dd:
+		return len(frame) > 54 && frame[20] == 58 && frame[54] == 135
+	}
+	return false
+}
+
+// recordSent records frames of a link's queue, from number at on.
+func (e *Engine) recordSent(l *link, frames [][]byte, at int) {
+	if e.cfg.Recorder == nil {
+		return
+	}
+	now := e.clock.Wall().UnixNano()
+	for i, f := range frames {
+		why := ""
+		if e.journal != nil && at+i < len(e.journal.whys[l]) {
+			why = e.journal.whys[l][at+i]
+		}
+		_, err := e.cfg.Recorder.Add(l.record, netio.DirectionOut, now, f, len(f), why)
+		e.recorded(err)
+	}
+}
+
+// flushed forgets the comments of the first n frames.
+func (j *journal) flushed(l *link, n int) {
+	if j != nil {
+		j.whys[l] = slices.Delete(j.whys[l], 0, min(n, len(j.whys[l])))
+	}
+}
+
+// steps is how many turns may follow each other at one instant of a stepped
+// clock while others wait for a turn of theirs.
+const steps = 1000
+
+// liveStepped is live of an engine that is recorded: see the top of this file.
+func (e *Engine) liveStepped(r *rest, real timers.Clock) {
+	sleep := time.NewTimer(time.Hour)
+	defer sleep.Stop()
+	e.stepped = real
+	clock := e.clock.(*timers.Virtual) // at 0: the top level runs then
+	e.watch()
+	e.begin()
+	e.shut = true
+	for at := 0; ; at++ {
+		e.proceed()
+		if e.state == stateEnded {
+			break
+		}
+		internal := len(e.vm.immediates) > 0 || len(e.vm.later) > 0
+		now := real.Now()
+		due, ok := e.deadline()
+		outside := e.inbox.waiting() || e.stopped.Load() != nil && e.reason == "" && !e.stopping()
+		switch {
+		case internal && (at < steps || !outside):
+			e.turn()
+			continue
+		case ok && due <= now && (at < steps || !outside):
+			clock.AdvanceTo(due)
+			e.turn()
+			continue
+		case outside:
+			at = 0
+			clock.AdvanceTo(max(now, clock.Now()+1))
+			e.shut = false
+			if s := e.stopped.Load(); s != nil && e.reason == "" && !e.stopping() {
+				e.journal.text(noteStop, *s)
+				e.stopSeen = true
+			}
+			e.turn()
+			e.shut = true
+			continue
+		}
+		at = 0
+		e.guard.idle(true)
+		if ok {
+			sleep.Reset(due - now)
+		} else {
+			sleep.Reset(time.Hour)
+			if e.state == stateRunning && e.vm.holds == 0 {
+				r.enter(e)
+			}
+		}
+		select {
+		case <-e.inbox.wake:
+		case <-sleep.C:
+		}
+		if !ok {
+			r.leave(e)
+		}
+		e.guard.idle(false)
+	}
+	e.journal.text(noteOver, e.reason)
+	e.finish()
+}
+
+func (e *Engine) stopping() bool { return e.state != stateRunning || e.stopSeen }
+
+// deadline is when the next turn is due by what the scenario itself has set.
+func (e *Engine) deadline() (at time.Duration, ok bool) {
+	at, ok = e.vm.timers.Peek()
+	earlier := func(t time.Duration) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	for _, l := range e.links {
+		if l.timed != nil && !l.ended {
+			earlier(l.due)
+		}
+	}
+	if e.cfg.For > 0 && e.state == stateRunning {
+		earlier(e.cfg.For)
+	}
+	if e.state == stateStopping {
+		earlier(e.stopAt)
+	}
+	return at, ok
+}
+
+// errNoNotes says that a file is no recording of ours.
+var errNoNotes = errors.New("this capture holds no scenario: only what umpa-run -w FILE.pcapng has recorded can be replayed")

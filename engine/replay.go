@@ -1,0 +1,661 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+
+	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio"
+	"github.com/umpa-run/umpa-run/netio/packet"
+)
+
+// maxRecording bounds the frames of a recording that is replayed, in bytes: it is
+// held in memory.
+const maxRecording = 1 << 30
+
+// Recording is what umpa-run -w has recorded, read to be run again.
+type Recording struct {
+	packets   []recorded
+	scenarios []*recordedScenario
+}
+
+// recorded is a packet of the file.
+type recorded struct {
+	iface   int
+	dir     netio.Direction
+	time    int64
+	data    []byte
+	length  int
+	comment string
+	first   string // outermost protocol
+}
+
+// recordedScenario is one engine of the run, and what reached it.
+type recordedScenario struct {
+	startNote
+	events  []event
+	hops    []hopEvent
+	over    bool // it ended while it was recorded
+	problem error
+}
+
+// event is something that reached an engine from outside.
+type event struct {
+	kind   noteKind
+	turn   uint64
+	at     time.Duration
+	frames []fedFrame
+	link   int
+	up     bool
+	text   string
+	bundle []byte
+}
+
+type fedFrame struct {
+	link   int
+	time   int64
+	length int
+	data   []byte
+}
+
+type hopEvent struct {
+	link          int
+	dst, hop, src netip.Addr
+	ok            bool
+}
+
+// OpenRecording reads a recording. A capture file that is none is an error that
+// says so.
+func OpenRecording(path string) (*Recording, error) {
+	r, err := netio.OpenCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	rec := &Recording{}
+	size := 0
+	var note error
+	r.OnNote(func(data []byte) {
+		if size += len(data); note == nil && size <= maxRecording {
+			note = rec.note(data)
+		}
+	})
+	for {
+		f, m, err := r.Next()
+		if note != nil {
+			return nil, fmt.Errorf("recording %q: %w", path, note)
+		}
+		if err != nil {
+			// A recording that breaks off is good up to there.
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				break
+			}
+			return nil, fmt.Errorf("recording %q: %w", path, err)
+		}
+		if size += len(f.Data) + 64; size > maxRecording {
+			return nil, fmt.Errorf("recording %q: more than %d MiB cannot be replayed", path, maxRecording>>20)
+		}
+		p := recorded{iface: m.Interface, dir: m.Direction, time: f.Time, data: slices.Clone(f.Data), length: f.Length, comment: strings.Join(m.Comments(), "; ")}
+		p.first = firstLayer(r.Interfaces()[m.Interface].LinkType)
+		rec.packets = append(rec.packets, p)
+	}
+	if len(rec.scenarios) == 0 {
+		return nil, fmt.Errorf("recording %q: %w", path, errNoNotes)
+	}
+	rec.join()
+	return rec, nil
+}
+
+var errBadNote = errors.New("a note that is damaged, or of another version of umpa-run")
+
+// note reads one note. The frames that it only counts are filled in by join.
+func (r *Recording) note(data []byte) error {
+	n := &netio.NoteReader{Data: data}
+	kind, id := noteKind(n.Uint()), n.Uint()
+	e := event{kind: kind, turn: n.Uint(), at: time.Duration(n.Uint())}
+	if kind == noteStart {
+		s := &recordedScenario{}
+		if err := unpack(n.Bytes(), &s.startNote); err != nil || n.Bad || id != uint64(len(r.scenarios)) {
+			return errBadNote
+		}
+		r.scenarios = append(r.scenarios, s)
+		return nil
+	}
+	if id >= uint64(len(r.scenarios)) {
+		return errBadNote
+	}
+	s := r.scenarios[id]
+	link := func() int {
+		l := n.Uint()
+		if l >= uint64(len(s.Links)) {
+			n.Bad = true
+			return 0
+		}
+		return int(l)
+	}
+	switch kind {
+	case noteFrames:
+		for len(n.Data) > 0 && !n.Bad {
+			l, count := link(), n.Uint()
+			if count > maxRecording/64 {
+				return errBadNote
+			}
+			for range count {
+				f := fedFrame{link: l}
+				if n.Bad {
+					return errBadNote
+				}
+				if s.Links[l].Info.Kind == netio.KindWire {
+					f.time, f.length, f.data = int64(n.Uint()), int(min(n.Uint(), 1<<30)), slices.Clone(n.Bytes())
+				}
+				e.frames = append(e.frames, f)
+			}
+		}
+	case noteState:
+		e.link, e.up = link(), n.Uint() == 1
+	case noteEnd:
+		e.link, e.text = link(), string(n.Bytes())
+	case noteStop, noteRest:
+		e.text = string(n.Bytes())
+	case noteReload:
+		e.bundle = slices.Clone(n.Bytes())
+	case noteHop:
+		h := hopEvent{link: link()}
+		for _, a := range []*netip.Addr{&h.dst, &h.hop, &h.src} {
+			if a.UnmarshalBinary(n.Bytes()) != nil {
+				return errBadNote
+			}
+		}
+		h.ok = n.Uint() == 1
+		s.hops = append(s.hops, h)
+	case noteOver:
+		s.over = true
+	default:
+		return errBadNote
+	}
+	if n.Bad {
+		return errBadNote
+	}
+	if kind != noteHop && kind != noteOver {
+		s.events = append(s.events, e)
+	}
+	return nil
+}
+
+// join gives the frames that notes count their packets: those that came in by
+// their interface, in order.
+func (r *Recording) join() {
+	byIface := map[int][]*recorded{}
+	for i := range r.packets {
+		if p := &r.packets[i]; p.dir == netio.DirectionIn {
+			byIface[p.iface] = append(byIface[p.iface], p)
+		}
+	}
+	for _, s := range r.scenarios {
+		for i := range s.events {
+			e := &s.events[i]
+			for k := range e.frames {
+				f := &e.frames[k]
+				if f.data != nil || s.Links[f.link].Info.Kind == netio.KindWire {
+					continue
+				}
+				left := byIface[s.Links[f.link].Record]
+				if len(left) == 0 { // it broke off in between
+					e.frames = e.frames[:k]
+					break
+				}
+				f.time, f.length, f.data = left[0].time, left[0].length, left[0].data
+				byIface[s.Links[f.link].Record] = left[1:]
+			}
+		}
+	}
+}
+
+// Scripts lists the scenarios of the run.
+func (r *Recording) Scripts() []string {
+	names := make([]string, len(r.scenarios))
+	for i, s := range r.scenarios {
+		names[i] = s.Bundle.Script
+	}
+	return names
+}
+
+// ReplayOptions says how a recording is run again.
+type ReplayOptions struct {
+	// With is what runs in place of the scenario that was recorded; its Script
+	// and where that is count. Empty: the recorded text. Of several scenarios it
+	// stands for the one whose file has the same name.
+	With Config
+	// Bundled is where scenarios are that the program brings along.
+	Bundled fs.FS
+	// Log receives what the scenarios write; nil discards.
+	Log func(Entry)
+}
+
+// Difference is the first thing that a replay sent otherwise.
+type Difference struct {
+	Script string
+	// Packet is the number in the recording of the packet that was expected; 0:
+	// the replay sent one more.
+	Packet int
+	Text   string // what differs, over several lines
+	Err    error  // that ended the replay early; nil: none did
+}
+
+// Replayed says what a replay came to.
+type Replayed struct {
+	Script string
+	Sent   int // packets that were the same
+	First  *Difference
+}
+
+// Replay runs each scenario of the recording again on a virtual clock, with the
+// same input at the same times, and compares what it sends with what is recorded.
+func (r *Recording) Replay(ctx context.Context, o ReplayOptions) ([]Replayed, error) {
+	replaced := -1
+	if o.With.Script != "" {
+		for i, s := range r.scenarios {
+			if len(r.scenarios) == 1 || filepath.Base(s.Bundle.Script) == filepath.Base(o.With.Script) {
+				replaced = i
+				break
+			}
+		}
+		if replaced < 0 {
+			return nil, fmt.Errorf("%s stands for none of the scenarios in the recording, %q: it goes by the file's name", o.With.Script, r.Scripts())
+		}
+	}
+	var results []Replayed
+	for i, s := range r.scenarios {
+		with := Config{}
+		if i == replaced {
+			with = o.With
+		}
+		result, err := r.replay(ctx, s, with, o)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config, o ReplayOptions) (Replayed, error) {
+	cfg := Config{Script: s.Bundle.Script, Args: s.Args, Env: s.Env, Seed: s.Seed, SeedSet: true, Number: s.Number, For: s.For,
+		CallbackTimeout: s.CallbackTimeout, StopTimeout: s.StopTimeout, Trial: s.Trial,
+		Virtual: true, Start: time.Unix(0, s.Start).UTC(), Log: o.Log, Wires: netio.NewWires()}
+	var err error
+	if with.Script != "" {
+		cfg.Script, cfg.FS, cfg.Source, cfg.Dir = with.Script, with.FS, with.Source, with.Dir
+		cfg.loaded, err = load(cfg)
+	} else {
+		cfg.loaded, err = s.Bundle.unit(cfg, o.Bundled)
+	}
+	if err != nil {
+		return Replayed{}, err
+	}
+	c := &comparer{recording: r, scenario: s, result: Replayed{Script: cfg.Script}}
+	for i, p := range r.packets {
+		if p.dir != netio.DirectionOut {
+			continue
+		}
+		for k, l := range s.Links {
+			if l.Record == p.iface {
+				c.expected = append(c.expected, expectation{i, k})
+			}
+		}
+	}
+	for i, l := range s.Links {
+		link := &replayLink{info: l.Info}
+		named := Interface{Name: l.Name, Link: link}
+		if !slices.ContainsFunc(cfg.loaded.options.interfaces, func(w wanted) bool { return w.name == l.Name }) {
+			named.Name = ""
+		}
+		link.info.Name = l.Name
+		if l.Info.Kind == netio.KindFile {
+			t := &replayFile{replayLink: link}
+			for _, p := range r.packets {
+				if p.iface == s.Links[i].Record && p.dir == netio.DirectionIn {
+					t.frames = append(t.frames, netio.Frame{Data: p.data, Time: p.time, Length: p.length})
+				}
+			}
+			named.Link = t
+		}
+		cfg.Interfaces = append(cfg.Interfaces, named)
+	}
+	cfg.replay = &feed{events: s.events, hops: s.hops, bundled: o.Bundled}
+	e, err := New(cfg)
+	if err != nil {
+		return Replayed{}, err
+	}
+	e.cfg.loaded = nil
+	e.hooks.sent = func(l *link, frames [][]byte) {
+		for _, f := range frames {
+			c.sent(e, l, f)
+		}
+	}
+	err = e.Run(ctx)
+	switch {
+	case errors.Is(err, ErrKilled) || ctx.Err() != nil:
+		return c.result, ErrKilled
+	case c.result.First == nil && len(c.expected) > 0:
+		c.missing(err)
+	case c.result.First == nil && err != nil && with.Script != "":
+		c.result.First = &Difference{Script: cfg.Script, Text: "it fails where the recording ends", Err: err}
+	}
+	return c.result, nil
+}
+
+// unit is the recorded text as a scenario that can run.
+func (b *bundleNote) unit(cfg Config, bundled fs.FS) (*unit, error) {
+	cfg.Script = b.Script
+	if b.Embedded {
+		cfg.FS = bundled
+	}
+	l := &loader{cfg: cfg, cwd: ".", space: "file", dir: b.Dir, entry: filepath.Join(b.Dir, filepath.Base(b.Script))}
+	l.unit = &unit{name: b.Script, dir: b.Dir, embedded: cfg.FS, texts: map[string]string{}, text: b.Code, mapped: []byte(b.Map), sources: &sources{
+		read: map[string]func() ([]byte, error){}, lines: map[string][]string{}, shown: map[string]string{},
+	}}
+	for name, text := range b.Sources {
+		l.unit.sources.read[name] = func() ([]byte, error) { return []byte(text), nil }
+		l.unit.sources.shown[gojaName(filepath.ToSlash(name))] = name
+	}
+	text := b.Code + "//# sourceMappingURL=scenario.map\n"
+	tree, err := parser.ParseFile(nil, bundleFile, text, 0, parser.WithSourceMapLoader(func(string) ([]byte, error) { return l.unit.mapped, nil }))
+	if err != nil {
+		return nil, l.syntaxError(err, nil)
+	}
+	if l.unit.program, err = goja.CompileAST(tree, true); err != nil {
+		return nil, l.syntaxError(err, nil)
+	}
+	return l.unit, l.readOptions(tree)
+}
+
+// feed gives an engine what reached it when it was recorded. A nil feed has
+// nothing to give.
+type feed struct {
+	events  []event
+	hops    []hopEvent
+	bundled fs.FS
+}
+
+// next is when the next event is due.
+func (f *feed) next() (at time.Duration, ok bool) {
+	if f == nil || len(f.events) == 0 {
+		return 0, false
+	}
+	return f.events[0].at, true
+}
+
+// pour gives the turn that begins what reached that turn. Where the scenario is
+// another one by now, and has had fewer turns, it comes when nothing of its own
+// is left to do at that time.
+func (f *feed) pour(e *Engine, now time.Duration) {
+	for f != nil && len(f.events) > 0 && f.events[0].at <= now {
+		due, timer := e.vm.timers.Peek()
+		own := timer && due <= now || len(e.vm.immediates) > 0 || len(e.vm.due) > 0
+		if f.events[0].turn > e.turns && own {
+			return
+		}
+		x := f.events[0]
+		f.events = f.events[1:]
+		f.give(e, x)
+		if len(f.events) > 0 && f.events[0].turn != x.turn {
+			return
+		}
+	}
+}
+
+func (f *feed) give(e *Engine, x event) {
+	post := func(g func()) { e.posts = append(e.posts, g) }
+	switch x.kind {
+	case noteFrames:
+		for i := 0; i < len(x.frames); {
+			a := arrival{x.frames[i].link, netio.NewBatch()}
+			for i < len(x.frames) && x.frames[i].link == a.link && a.batch.Append(x.frames[i].data, x.frames[i].time, x.frames[i].length) {
+				i++
+			}
+			e.batches = append(e.batches, a)
+		}
+	case noteState:
+		if x.link < len(e.links) {
+			post(func() { e.links[x.link].state(x.up) })
+		}
+	case noteEnd:
+		if x.link < len(e.links) {
+			post(func() {
+				e.links[x.link].ended = true
+				e.links[x.link].state(false)
+			})
+		}
+	case noteStop:
+		e.Stop(x.text)
+	case noteRest:
+		post(func() { e.quiet = true })
+	case noteReload:
+		post(func() {
+			var b bundleNote
+			err := unpack(x.bundle, &b)
+			if err == nil {
+				e.cfg.loaded, err = b.unit(e.cfg, f.bundled)
+			}
+			if err == nil {
+				e.reload("", func(failed error) { err = failed })
+				e.cfg.loaded = nil
+			}
+			if err != nil {
+				e.notice(fmt.Sprintf("the reload of the recording: %v", err))
+			}
+		})
+	}
+}
+
+// hop is what the kernel said to the same question, the next time it was asked,
+// or else the last.
+func (f *feed) hop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
+	for i, h := range f.hops {
+		if h.link == link && h.dst == dst {
+			if slices.ContainsFunc(f.hops[i+1:], func(o hopEvent) bool { return o.link == link && o.dst == dst }) {
+				f.hops = slices.Delete(f.hops, i, i+1)
+			}
+			return h.hop, h.src, h.ok
+		}
+	}
+	return hop, src, false
+}
+
+// replayLink is an interface as it was, with nobody behind it.
+type replayLink struct {
+	info  netio.Info
+	stats netio.Stats
+}
+
+func (l *replayLink) Info() netio.Info       { return l.info }
+func (l *replayLink) Start(netio.Sink) error { return nil }
+func (l *replayLink) Stats() netio.Stats     { return l.stats }
+func (l *replayLink) Close() error           { return nil }
+
+func (l *replayLink) Send(frames [][]byte) (int, error) {
+	l.stats.Sent += uint64(len(frames))
+	return len(frames), nil
+}
+
+// replayFile is a capture file that was read, as far as it was.
+type replayFile struct {
+	*replayLink
+	frames []netio.Frame
+}
+
+func (l *replayFile) Next() (netio.Frame, error) {
+	if len(l.frames) == 0 {
+		return netio.Frame{}, io.EOF
+	}
+	f := l.frames[0]
+	l.frames = l.frames[1:]
+	return f, nil
+}
+
+func (l *replayFile) Send(frames [][]byte) (int, error) {
+	return 0, fmt.Errorf("nothing can be sent to a file: %w", netio.ErrClosed)
+}
+
+// comparer holds what a replay sends against the recording.
+type comparer struct {
+	recording *Recording
+	scenario  *recordedScenario
+	expected  []expectation
+	result    Replayed
+}
+
+// expectation is a packet that was sent: its place among the packets, and its link.
+type expectation struct{ packet, link int }
+
+func (c *comparer) sent(e *Engine, l *link, frame []byte) {
+	if c.result.First != nil {
+		return
+	}
+	now := e.clock.Wall().UnixNano()
+	if len(c.expected) == 0 {
+		if !c.scenario.over {
+			return // the recording broke off: what would have followed is not known
+		}
+		c.differ(0, "one packet more is sent than was recorded", now, l.name, "", c.text(frame, now, l.name, firstLayer(l.info.LinkType)))
+		e.Stop("the replay differs")
+		return
+	}
+	x := c.expected[0]
+	p := &c.recording.packets[x.packet]
+	if bytes.Equal(p.data, frame) && p.time == now && x.link == l.index {
+		c.expected = c.expected[1:]
+		c.result.Sent++
+		return
+	}
+	name := c.scenario.Links[x.link].Name
+	what := "another packet is sent"
+	switch {
+	case !bytes.Equal(p.data, frame):
+	case x.link != l.index:
+		what = "the packet leaves by another interface"
+	default:
+		what = "the packet leaves at another time"
+	}
+	c.differ(x.packet+1, what, p.time, name, c.text(p.data, p.time, name, p.first), c.text(frame, now, l.name, firstLayer(l.info.LinkType)))
+	e.Stop("the replay differs")
+}
+
+// missing says that a packet was not sent.
+func (c *comparer) missing(err error) {
+	x := c.expected[0]
+	p := &c.recording.packets[x.packet]
+	name := c.scenario.Links[x.link].Name
+	c.differ(x.packet+1, "the packet is not sent", p.time, name, c.text(p.data, p.time, name, p.first), "")
+	c.result.First.Err = err
+}
+
+func (c *comparer) differ(number int, what string, at int64, iface, want, got string) {
+	var b strings.Builder
+	after := time.Duration(at - c.scenario.Start)
+	if number > 0 {
+		fmt.Fprintf(&b, "packet %d, at %v on %s: %s", number, after, iface, what)
+		if why := c.recording.packets[number-1].comment; why != "" {
+			fmt.Fprintf(&b, "\nit was %s", why)
+		}
+	} else {
+		fmt.Fprintf(&b, "at %v on %s: %s", after, iface, what)
+	}
+	b.WriteString("\n- recorded, + replayed\n")
+	if want == "" || got == "" {
+		sign, text := "- ", want
+		if want == "" {
+			sign, text = "+ ", got
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			b.WriteString(sign + line + "\n")
+		}
+	} else {
+		b.WriteString(jsapi.DiffLines(want, got))
+	}
+	c.result.First = &Difference{Script: c.result.Script, Packet: number, Text: strings.TrimRight(b.String(), "\n")}
+}
+
+// text is a packet with all its fields, its time and its interface.
+func (c *comparer) text(frame []byte, at int64, iface, first string) string {
+	var p packet.Packet
+	reg := packet.Builtin()
+	reg.Decode(&p, frame, reg.Proto(first))
+	return fmt.Sprintf("time %v\ninterface %s\n%s", time.Duration(at-c.scenario.Start), iface, strings.TrimRight(p.Show(), "\n"))
+}
+
+// ErrNoPacket is wrapped by the error for a packet that is not in a recording.
+var ErrNoPacket = errors.New("no such packet")
+
+// Explain says why the packet of that number, counted from 1, was sent: what sent
+// it, and what made that happen, step by step.
+func (r *Recording) Explain(number int) (string, error) {
+	if number < 1 || number > len(r.packets) {
+		return "", fmt.Errorf("%w: the recording has %d", ErrNoPacket, len(r.packets))
+	}
+	var b strings.Builder
+	for seen := map[int]bool{}; number > 0 && number <= len(r.packets) && !seen[number]; {
+		seen[number] = true
+		p := &r.packets[number-1]
+		var k packet.Packet
+		reg := packet.Builtin()
+		reg.Decode(&k, p.data, reg.Proto(p.first))
+		when, name := "", ""
+		for _, s := range r.scenarios {
+			for _, l := range s.Links {
+				if l.Record == p.iface {
+					when, name = time.Duration(p.time-s.Start).String(), l.Name+" of "+s.Bundle.Script
+				}
+			}
+		}
+		fmt.Fprintf(&b, "packet %d, at %s on %s: %s\n", number, when, name, k.Summary())
+		next := 0
+		switch {
+		case p.dir == netio.DirectionIn:
+			b.WriteString("  it was received\n")
+		case p.comment == "":
+			b.WriteString("  it was sent; the recording does not say why\n")
+		default:
+			fmt.Fprintf(&b, "  %s\n", p.comment)
+			r.sourceLine(&b, p.comment)
+			if _, cause, ok := strings.Cut(p.comment, "because of packet "); ok {
+				_, _ = fmt.Sscan(cause, &next) // 0: there is none
+			}
+		}
+		number = next
+	}
+	return strings.TrimRight(b.String(), "\n"), nil
+}
+
+// sourceLine shows the line that a comment names.
+func (r *Recording) sourceLine(b *strings.Builder, comment string) {
+	place, _, _ := strings.Cut(strings.TrimPrefix(comment, "sent by "), " in ")
+	place, _, _ = strings.Cut(place, ",")
+	at := strings.LastIndexByte(place, ':')
+	if at < 0 {
+		return
+	}
+	var n int
+	if _, err := fmt.Sscan(place[at+1:], &n); err != nil {
+		return
+	}
+	for _, s := range r.scenarios {
+		if lines := strings.Split(s.Bundle.Sources[place[:at]], "\n"); n >= 1 && n <= len(lines) && s.Bundle.Sources[place[:at]] != "" {
+			fmt.Fprintf(b, "    %s\n", strings.TrimSpace(lines[n-1]))
+			return
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package netio
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
+
+// Notes are a program's own data in a pcapng file: custom blocks
+// (draft-ietf-opsawg-pcapng, section 4.7) that others pass over, with the enterprise
+// number that RFC 5612 sets aside, and a mark of ours behind it.
+const (
+	blockCustom  = 0x0bad
+	notePEN      = 32473
+	noteMark     = "umpa-run note 1\n"
+	maxNoteBytes = 64 << 20
+)
+
+// noteRecent is how many of the last frames that were sent Recorder.Find knows.
+const noteRecent = 8192
+
+// Note adds data of our own behind what was recorded so far. In a pcap file
+// there is no place for it: nothing is written.
+func (r *Recorder) Note(data []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.file == nil || r.w.pcap {
+		return nil
+	}
+	r.w.note(data)
+	if len(r.w.buf) >= writeBuffer {
+		return r.flush()
+	}
+	return nil
+}
+
+// Notes says whether the file holds notes, and all of it is one file.
+func (r *Recorder) Notes() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.w != nil && !r.w.pcap
+}
+
+func (w *Writer) note(data []byte) {
+	at := w.begin(blockCustom)
+	w.u32(notePEN)
+	w.buf = append(w.buf, noteMark...)
+	w.u32(uint32(len(data)))
+	w.buf = append(w.buf, data...)
+	w.pad(len(data))
+	w.end(at)
+}
+
+// noteOf returns what a custom block's body holds, if it is a note.
+func noteOf(order byteOrder, body []byte) ([]byte, bool) {
+	head := 4 + len(noteMark) + 4
+	if len(body) < head || order.u32(body) != notePEN || string(body[4:4+len(noteMark)]) != noteMark {
+		return nil, false
+	}
+	n := int(order.u32(body[head-4:]))
+	if n > len(body)-head {
+		return nil, false
+	}
+	return body[head : head+n], true
+}
+
+// OnNote sets a function that is called for each note, in the order of the
+// file, before Next returns the packet behind it. What it is given is valid
+// until it returns.
+func (r *Reader) OnNote(f func(data []byte)) { r.notes = f }
+
+// customBlock hands a note over; it reports whether the block was used.
+func (r *Reader) customBlock(n int) (used bool, err error) {
+	if r.notes == nil || n > maxNoteBytes || n < 16 {
+		return false, nil
+	}
+	if r.w-r.r < n {
+		if err := r.fill(n); err != nil {
+			return false, err
+		}
+	}
+	block := r.buf[r.r : r.r+n]
+	if data, ok := noteOf(r.order, block[8:n-4]); ok {
+		r.notes(data)
+	}
+	r.r += n
+	return true, nil
+}
+
+// numbered gives the frame that was just recorded its number, and remembers it
+// for Find if it was sent.
+func (r *Recorder) numbered(dir Direction, data []byte) uint64 {
+	r.packets++
+	if dir == DirectionOut {
+		h := maphash.Bytes(r.hash, data)
+		if r.recent == nil {
+			r.recent = make(map[uint64]uint64, noteRecent)
+			r.ring = make([]uint64, noteRecent)
+		}
+		slot := &r.ring[r.packets%noteRecent]
+		if n := r.recent[*slot]; n != 0 && n+noteRecent <= r.packets {
+			delete(r.recent, *slot)
+		}
+		*slot = h
+		r.recent[h] = r.packets
+	}
+	return r.packets
+}
+
+// Find returns the number, counted from 1, of the last recorded frame with these
+// bytes that was sent; 0 where it is not among the last few thousand.
+func (r *Recorder) Find(data []byte) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recent[maphash.Bytes(r.hash, data)]
+}
+
+// NoteWriter makes a note: it is a run of unsigned
+// numbers (as in encoding/binary) and of strings behind their lengths.
+type NoteWriter struct{ Data []byte }
+
+// Uint adds a number.
+func (w *NoteWriter) Uint(n uint64) { w.Data = binary.AppendUvarint(w.Data, n) }
+
+// Bytes adds a string.
+func (w *NoteWriter) Bytes(b []byte) {
+	w.Uint(uint64(len(b)))
+	w.Data = append(w.Data, b...)
+}
+
+// NoteReader reads what NoteWriter wrote. Past the end, or of what is no note,
+// everything reads as zero and Bad is set.
+type NoteReader struct {
+	Data []byte
+	Bad  bool
+}
+
+// Uint reads a number.
+func (r *NoteReader) Uint() uint64 {
+	n, size := binary.Uvarint(r.Data)
+	if size <= 0 {
+		r.Bad, r.Data = true, nil
+		return 0
+	}
+	r.Data = r.Data[size:]
+	return n
+}
+
+// Bytes reads a string, which is part of Data.
+func (r *NoteReader) Bytes() []byte {
+	n := r.Uint()
+	if n > uint64(len(r.Data)) {
+		r.Bad, r.Data = true, nil
+		return nil
+	}
+	b := r.Data[:n:n]
+	r.Data = r.Data[n:]
+	return b
+}
