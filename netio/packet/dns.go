@@ -128,11 +128,12 @@ func replyDNS(c *ReplyContext) error {
 	r := &c.Out.refs[c.J]
 	h := c.Out.header(c.J)
 	end, ok := dnsQuestionsEnd(h)
-	if !ok {
-		return fieldErr("dns.questions", "", "the question is malformed, so there is no answer to it")
-	}
 	h[2] = h[2]&0x79 | 0x80
 	h[3] = 0
+	if !ok { // a question that cannot be read is a format error, and not repeated
+		end, h[3] = 12, 1
+		clear(h[4:6])
+	}
 	clear(h[6:12])
 	c.Out.splice(c.J, int(r.Off)+end, int(r.Off)+len(h), nil)
 	r.Hdr = int32(end)

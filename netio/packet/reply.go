@@ -24,6 +24,7 @@ type ReplyContext struct {
 
 	changes []Change
 	void    bool // there is no answer at this layer
+	resets  bool // the answer is a reset of what was no ACK: it acknowledges
 }
 
 // told returns the value that the changes give a field of this layer.
@@ -137,6 +138,9 @@ func (p *Packet) Reply(env *Env, changes []Change, into *Packet) (*Packet, error
 		if err := out.overlay(changes); err != nil {
 			return nil, err
 		}
+	}
+	if c.resets {
+		out.header(out.FindName("tcp", 0))[13] |= 0x10
 	}
 	*c = ReplyContext{} // holds on to nothing
 	err := out.Finish(env)

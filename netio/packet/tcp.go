@@ -83,6 +83,9 @@ func replyTCP(c *ReplyContext) error {
 	if reset && flags&ack != 0 {
 		ackNo = 0
 	}
+	// A bare R is how a script asks for the reset that is due here: to what
+	// carried no ACK that is RST,ACK, as SYN-SENT takes no other.
+	c.resets = reset && flags&ack == 0 && byte(wantFlags) == rst
 	clear(h[4:20])
 	binary.BigEndian.PutUint32(h[4:], seq)
 	binary.BigEndian.PutUint32(h[8:], ackNo)
