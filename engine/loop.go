@@ -61,6 +61,7 @@ type Engine struct {
 	successor *successor // what takes its place at the end of this turn
 	reloads   int
 	watcher   *watcher
+	marks     []sendMark // of the last mark; kept for its memory
 	batches   []arrival
 	posts     []func()
 	frames    []jsapi.Frame

@@ -39,6 +39,7 @@ type staged struct {
 	entries   []stagedEntry
 	lost      int // entries beyond maxStagedLines
 	stop      string
+	cut       bool              // its top level was interrupted because nobody wants it any more
 	stored    map[string][]byte // nil: deleted
 	files     map[string]string // capture files that were made, and the names they have until the swap
 }
@@ -144,10 +145,8 @@ func (v *vm) runStaged() (err error) {
 	}()
 	v.start(guard)
 	guard.see(nil, nil, 0)
-	select {
-	case <-v.staged.cancelled:
+	if v.staged.cut || guard.end.Load() {
 		return errWithdrawn
-	default:
 	}
 	if v.failure != nil {
 		return v.failure
@@ -318,16 +317,18 @@ type undo struct {
 
 type sendMark struct{ frames, bytes, left int }
 
-// mark notes where things are before a callback of a version on trial.
+// mark notes where things are before a callback of a version on trial. The note
+// is good until the next one.
 func (e *Engine) mark() (u undo) {
 	if e.vm.trial == nil {
 		return u
 	}
 	u.reason = e.reason
-	u.sends = make([]sendMark, len(e.links))
-	for i, l := range e.links {
-		u.sends[i] = sendMark{len(l.out), len(l.arena), l.left}
+	e.marks = e.marks[:0]
+	for _, l := range e.links {
+		e.marks = append(e.marks, sendMark{len(l.out), len(l.arena), l.left})
 	}
+	u.sends = e.marks
 	return u
 }
 

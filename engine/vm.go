@@ -89,6 +89,10 @@ func (v *vm) start(guard *watchdog) {
 	if errors.As(err, &interrupted) && interrupted.Value() == interruptStop {
 		v.rt.ClearInterrupt()
 		v.inTop = false
+		if v.staged != nil {
+			v.staged.cut = true
+			return
+		}
 		v.findNamed() // onStop may be there
 		return
 	}

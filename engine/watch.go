@@ -152,8 +152,12 @@ func (w *watcher) follow(files []string) {
 // concerns reports whether the event at path is one of a file we want. When the
 // last version did not load, any file may be what it lacks.
 func (w *watcher) concerns(path string) bool {
-	return path == "" || w.files[path] || w.tried == nil && w.folders[filepath.Dir(path)]
+	return path == "" || w.files[path] || w.tried == nil && w.folders[filepath.Dir(path)] && importable[filepath.Ext(path)]
 }
+
+// importable are the kinds of files that a scenario can import.
+var importable = map[string]bool{".js": true, ".mjs": true, ".cjs": true, ".jsx": true, ".ts": true, ".mts": true, ".cts": true, ".tsx": true,
+	".json": true, ".txt": true}
 
 // touch notes a change.
 func (w *watcher) touch(path string) {

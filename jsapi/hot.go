@@ -70,7 +70,8 @@ func (a *API) installHot() {
 // cloned into hot.data of next; addresses and neighbours are taken over.
 // reloads is what next shows as hot.reloads. Both runtimes must be the
 // caller's during the call; afterwards they share nothing that changes. An
-// error is that of a callback, or of data that cannot be cloned.
+// error is that of a callback (a *goja.Exception with its place), or of data that
+// cannot be cloned.
 func (a *API) Prepare(next *API, reloads int) error {
 	next.hot.reloads = reloads
 	if err := a.leaveData(next); err != nil {
@@ -143,7 +144,13 @@ func (a *API) leaveData(next *API) error {
 	}
 	for _, d := range a.hot.disposers {
 		d.h.Hits++
-		a.enter(d.h, func() { _, err = d.f(goja.Undefined(), data) })
+		var result goja.Value
+		a.enter(d.h, func() { result, err = d.f(goja.Undefined(), data) })
+		if o, ok := result.(*goja.Object); ok && err == nil && o.ExportType() == typePromise {
+			p := o.Export().(*goja.Promise)
+			a.rejections = slices.DeleteFunc(a.rejections, func(r rejection) bool { return r.promise == p })
+			err = &mistake{d.h.Name + ": the callback is async, but what it saves after an await is too late", "save all at once"}
+		}
 		if err != nil {
 			d.h.Errors++
 			return err

@@ -62,6 +62,7 @@ func TestHandOverRefused(t *testing.T) {
 		{`hot.data.f = () => {}`, "hot.data.f is a function, which cannot be cloned"},
 		{`hot.dispose((data) => { data.m = new Map([['a', Promise.resolve()]]) })`, "is a promise, which cannot be cloned"},
 		{`hot.dispose(() => { throw new RangeError('not now') })`, "not now"},
+		{`hot.dispose(async (data) => { throw new Error('late') })`, "the callback is async"},
 		{`hot.dispose((data) => { Object.defineProperty(data, 'x', { enumerable: true, get() { throw new Error('a getter') } }) })`, "a getter"},
 	} {
 		old, next := version(t, newFake(), tt.text), New(goja.New(), newFake())
