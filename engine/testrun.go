@@ -513,7 +513,12 @@ func (s *testScenario) Sent(n int) ([]jsapi.SentFrame, error) {
 func (s *testScenario) Logged(n int) []string { return s.lines[min(n, len(s.lines)):] }
 
 func (s *testScenario) Reload(name string, done func(error)) {
-	tell := func(err error) { s.run.soon(func() { done(err) }) }
+	tell := func(err error) {
+		if err != nil {
+			err = errors.New(err.Error()) // what the other runtime threw must not come into the test's
+		}
+		s.run.soon(func() { done(err) })
+	}
 	script := ""
 	if name != "" {
 		cfg, err := s.run.find(name)
