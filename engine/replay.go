@@ -25,6 +25,10 @@ import (
 // held in memory.
 const maxRecording = 1 << 30
 
+// maxNoteFrames bounds the frames of one turn: a turn takes batches until it has
+// turnFrames, and the last one may be full.
+const maxNoteFrames = 4096
+
 // Recording is what umpa-run -w has recorded, read to be run again.
 type Recording struct {
 	packets   []recorded
@@ -149,7 +153,7 @@ func (r *Recording) note(data []byte) error {
 	case noteFrames:
 		for len(n.Data) > 0 && !n.Bad {
 			l, count := link(), n.Uint()
-			if count > maxRecording/64 {
+			if uint64(len(e.frames))+count > maxNoteFrames {
 				return errBadNote
 			}
 			for range count {
