@@ -215,6 +215,7 @@ func (p *process) scenarioHint(name string) string {
 		}
 	}
 	bundled, _ := fs.Glob(scenarios.FS, "scenarios/*.js")
+	bundled = slices.DeleteFunc(bundled, func(b string) bool { return strings.HasSuffix(b, ".test.js") })
 	for _, b := range bundled {
 		if base := path.Base(b); base == filepath.Base(name) || strings.TrimSuffix(base, ".js") == name {
 			return fmt.Sprintf("there is a bundled %s", b)
