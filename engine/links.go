@@ -36,8 +36,49 @@ type link struct {
 	base  int64         // the recorded time that is the start of the run
 	out   [][]byte      // queued in this turn, in arena
 	arena []byte
-	left  int  // how often it was sent
-	said  bool // that sending fails
+	left  int // how often it was sent
+	fails []sendFailure
+}
+
+// sendFailure is a cause for which frames could not be sent on a link.
+type sendFailure struct {
+	cause string
+	said  time.Duration // when it was said last
+	since uint64        // failures that were not said
+}
+
+// A scenario that sends what its link refuses does so for each packet: of one
+// cause the user hears at most once in sayAgain, and no link has more than
+// maxCauses of them that are told apart.
+const (
+	sayAgain  = time.Minute
+	maxCauses = 8
+)
+
+// failed says that a frame could not be sent.
+func (l *link) failed(err error) {
+	cause := err
+	for inner := cause; inner != nil; inner = errors.Unwrap(inner) {
+		cause = inner
+	}
+	now, text := l.engine.clock.Now(), cause.Error()
+	at := slices.IndexFunc(l.fails, func(f sendFailure) bool { return f.cause == text })
+	if at < 0 && len(l.fails) == maxCauses {
+		at = maxCauses - 1
+	}
+	more := ""
+	switch {
+	case at < 0:
+		at = len(l.fails)
+		l.fails = append(l.fails, sendFailure{cause: text})
+	case now-l.fails[at].said < sayAgain:
+		l.fails[at].since++
+		return
+	default:
+		more = fmt.Sprintf(" (and %d times before, since this was said last)", l.fails[at].since)
+	}
+	l.fails[at].said, l.fails[at].since = now, 0
+	l.engine.notice(fmt.Sprintf("send: %v%s", err, more))
 }
 
 // Deliver, LinkState and LinkEnd make a link its own sink.
@@ -293,7 +334,7 @@ func (e *Engine) send(l *link, frame []byte) {
 }
 
 // flushLink sends what is queued on a link. A frame that cannot be sent is
-// counted by the link, and said the first time; those behind it still leave.
+// counted by the link, and said now and then; those behind it still leave.
 func (e *Engine) flushLink(l *link) {
 	frames := l.out
 	l.left++
@@ -311,13 +352,9 @@ func (e *Engine) flushLink(l *link) {
 			e.hooks.sent(l, frames[:n])
 		}
 		if err == nil {
-			l.said = false
 			break
 		}
-		if !l.said {
-			l.said = true
-			e.notice(fmt.Sprintf("send: %v", err))
-		}
+		l.failed(err)
 		if errors.Is(err, netio.ErrClosed) {
 			break
 		}

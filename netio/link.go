@@ -71,7 +71,8 @@ type Frame struct {
 	Length int    // bytes on the wire; more than len(Data) when cut by the snaplen
 }
 
-// Stats counts what passed a link since it was opened. Every frame that was
+// Stats counts what passed a link since it was opened. A frame in which the
+// kernel had joined several counts as those. Every frame that was
 // not delivered is in exactly one of the drop counters, or in Errors; one that an
 // impaired wire lost is in Lost and, since it left, in Sent.
 type Stats struct {
@@ -83,6 +84,7 @@ type Stats struct {
 	DroppedQueue  uint64 // the receiver's queue was full
 	Lost          uint64 // frames that were sent, and that an impaired wire lost
 	Errors        uint64 // frames the link refused to send
+	Uncut         uint64 // delivered, though the kernel had joined segments in it that could not be told apart
 }
 
 // Link is one opened interface. Send, Stats and Close may be called from any
@@ -94,7 +96,9 @@ type Link interface {
 	Start(sink Sink) error
 	// Send puts frames on the link in order, all of them: it waits while the
 	// transmit queue is full. It returns how many left; fewer than all only
-	// with an error, which speaks of the first frame that did not leave.
+	// with an error, which speaks of the first frame that did not leave. That
+	// one is counted in Errors; those behind it were not tried, and may be sent
+	// by another call, unless the link is closed.
 	Send(frames [][]byte) (int, error)
 	Stats() Stats
 	// Close ends capture and returns when no more will be posted. It returns

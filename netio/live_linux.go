@@ -1,6 +1,7 @@
 package netio
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,7 @@ const (
 	ringBlock    = 1 << 16
 	vlanTag      = 4 // bytes kept free in front of a frame for its tag
 	slotOverhead = 112
+	vnetHeader   = 10 // bytes of struct virtio_net_hdr of <linux/virtio_net.h>, in front of a frame
 )
 
 // The reader naps while a measure of frames arrives within busyWithin.
@@ -55,6 +57,8 @@ type liveLink struct {
 	slot, perBlock    int
 	slots, next       int
 	long              []byte // a frame from the slow path
+	taken             taken  // what the next slot holds
+	cut               cutter // and what is left of it, when it is joined
 
 	mu      sync.Mutex // start, close and statistics
 	started bool
@@ -62,9 +66,19 @@ type liveLink struct {
 	done    chan struct{} // closed when the reader has returned
 	kernel  uint64        // drops the kernel has told us of
 
-	received, receivedBytes, refused atomic.Uint64
+	received, receivedBytes, refused, uncut atomic.Uint64
 
 	sender
+}
+
+// taken is a frame as it is to be delivered: with its tag and checksum, which
+// can be put there only once.
+type taken struct {
+	have   bool
+	wanted bool
+	data   []byte
+	length int
+	time   int64
 }
 
 func openLive(name string, cfg Config) (Link, error) {
@@ -171,6 +185,12 @@ func (l *liveLink) openRing(cfg Config) error {
 	}
 	if err := set(unix.PACKET_RESERVE, vlanTag); err != nil {
 		return fmt.Errorf("PACKET_RESERVE: %w", err)
+	}
+	// Each frame comes with what is left to do for it: segments that are
+	// joined, and checksums (a ring has that since Linux 4.6). The kernel drops
+	// and counts the few that it cannot tell of, such as joined SCTP chunks.
+	if err := set(unix.PACKET_VNET_HDR, 1); err != nil {
+		return fmt.Errorf("PACKET_VNET_HDR: %w", err)
 	}
 	// Frames longer than a slot are queued whole; the queue gets as much room as the ring.
 	if err := set(unix.PACKET_COPY_THRESH, 1); err != nil {
@@ -399,72 +419,121 @@ func (l *liveLink) drain() (b *Batch, size int, last int64) {
 		if state&unix.TP_STATUS_USER == 0 {
 			break
 		}
-		h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0]))
-		data := slot[h.Mac:min(int(h.Mac)+int(h.Snaplen), len(slot))]
-		length := int(h.Len)
-		outgoing := slot[unix.SizeofTpacket2Hdr+10] == unix.PACKET_OUTGOING // sll_pkttype
-		if state&unix.TP_STATUS_COPY != 0 {
-			if b != nil && len(b.Frames) > 0 {
-				// The queue can be read once: not with a batch that may be too
-				// full to take the frame.
-				break
-			}
-			data = l.takeLong(data)
+		f := &l.taken
+		if !f.have {
+			l.take(slot, state)
 		}
-		if state&unix.TP_STATUS_VLAN_VALID != 0 {
-			tpid := uint16(unix.ETH_P_8021Q)
-			if state&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
-				tpid = h.Vlan_tpid
-			}
-			if state&unix.TP_STATUS_COPY == 0 {
-				// The reserved bytes in front of the frame make room.
-				data = slot[int(h.Mac)-vlanTag : int(h.Mac)+len(data)]
-			} else {
-				data = l.tagLong(data)
-			}
-			putTag(data, tpid, h.Vlan_tci)
-			length += vlanTag
-		}
-		if state&unix.TP_STATUS_CSUMNOTREADY != 0 && len(data) == length && l.hasTag {
-			completeChecksum(data)
-		}
-		if !outgoing && (l.filter == nil || state&unix.TP_STATUS_VLAN_VALID == 0 || l.filter.Match(data)) {
+		if f.wanted {
 			if b == nil {
 				b = NewBatch()
 			}
-			last = int64(h.Sec)*1e9 + int64(h.Nsec)
-			if !b.Append(data, last, length) {
-				break
+			last = f.time
+			for l.cut.cutting() {
+				s := l.cut.next()
+				if l.filter == nil || l.filter.Match(s) {
+					if !b.Append(s, f.time, len(s)) {
+						return b, size, last // the rest goes into the next
+					}
+					size += len(s)
+				}
+				l.cut.advance()
 			}
-			size += length
+			if f.data != nil {
+				if !b.Append(f.data, f.time, f.length) {
+					break
+				}
+				size += f.length
+			}
 		}
+		*f = taken{}
 		atomic.StoreUint32(status(slot), unix.TP_STATUS_KERNEL)
 		if l.next++; l.next == l.slots {
 			l.next = 0
 		}
 	}
+	if b != nil && len(b.Frames) == 0 { // a joined frame of which no segment matched
+		b.Release()
+		b = nil
+	}
 	return b, size, last
 }
+
+// take makes the frame in a slot ready to be delivered.
+func (l *liveLink) take(slot []byte, state uint32) {
+	h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&slot[0]))
+	data := slot[h.Mac:min(int(h.Mac)+int(h.Snaplen), len(slot))]
+	head := slot[int(h.Mac)-vnetHeader : h.Mac]
+	segment := int(binary.NativeEndian.Uint16(head[4:]))
+	start, offset := int(binary.NativeEndian.Uint16(head[6:])), int(binary.NativeEndian.Uint16(head[8:]))
+	partial := head[0]&1 != 0 // VIRTIO_NET_HDR_F_NEEDS_CSUM
+	kind := head[1]           // 0 is VIRTIO_NET_HDR_GSO_NONE
+	l.taken = taken{have: true, length: int(h.Len), time: int64(h.Sec)*1e9 + int64(h.Nsec)}
+	f := &l.taken
+	outgoing := slot[unix.SizeofTpacket2Hdr+10] == unix.PACKET_OUTGOING // sll_pkttype
+	if state&unix.TP_STATUS_COPY != 0 {
+		data = l.takeLong(data)
+	}
+	if outgoing {
+		return
+	}
+	whole := len(data) == f.length
+	if partial && whole && kind == 0 {
+		completeChecksum(data, start, offset)
+	}
+	tagged := state&unix.TP_STATUS_VLAN_VALID != 0
+	if tagged {
+		tpid := uint16(unix.ETH_P_8021Q)
+		if state&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+			tpid = h.Vlan_tpid
+		}
+		if state&unix.TP_STATUS_COPY == 0 {
+			// The reserved bytes in front of the frame make room.
+			data = slot[int(h.Mac)-vlanTag : int(h.Mac)+len(data)]
+		} else {
+			data = l.tagLong(data)
+		}
+		putTag(data, tpid, h.Vlan_tci)
+		f.length += vlanTag
+		start += vlanTag
+	}
+	if kind != 0 {
+		t, ok := findTransport(data, findIP(data, l.info.LinkType))
+		// Where the checksum is another header's, that one is in a tunnel.
+		ok = ok && whole && (!partial || start == t.at) && (kind == gsoUDP) == (t.protocol == protoUDP)
+		if ok && l.cut.begin(data, t, segment) {
+			f.wanted = true // each segment is matched by itself
+			return
+		}
+		l.uncut.Add(1)
+		if partial && whole {
+			completeChecksum(data, start, offset)
+		}
+	}
+	f.data = data
+	f.wanted = l.filter == nil || !tagged || l.filter.Match(data)
+}
+
+// gsoUDP is VIRTIO_NET_HDR_GSO_UDP_L4 of <linux/virtio_net.h>.
+const gsoUDP = 5
 
 // takeLong reads a frame that did not fit its slot, which holds its head, from
 // the receive queue. When it is not there the head has to do.
 func (l *liveLink) takeLong(head []byte) []byte {
 	if l.long == nil {
-		l.long = make([]byte, MaxFrame)
+		l.long = make([]byte, vnetHeader+MaxFrame)
 	}
-	room := l.long[vlanTag:]
-	n, _, err := unix.Recvfrom(l.rx, room, unix.MSG_DONTWAIT)
-	if err != nil || n < len(head) {
+	n, _, err := unix.Recvfrom(l.rx, l.long, unix.MSG_DONTWAIT)
+	if n -= vnetHeader; err != nil || n < len(head) {
 		return head
 	}
-	return room[:min(n, l.snaplen)]
+	return l.long[vnetHeader:][:min(n, l.snaplen)]
 }
 
 // tagLong makes room for a tag in front of a frame from takeLong.
 func (l *liveLink) tagLong(data []byte) []byte {
 	n := vlanTag + min(len(data), MaxFrame-vlanTag)
-	copy(l.long[vlanTag:], data) // where it stands already, unless it was the head only
-	return l.long[:n]
+	copy(l.long[vnetHeader:], data) // where it stands already, unless it was the head only
+	return l.long[vnetHeader-vlanTag:][:n]
 }
 
 // putTag moves the two addresses of a frame to its front, four bytes ahead,
@@ -492,6 +561,7 @@ func (l *liveLink) Stats() Stats {
 		Received: l.received.Load(), ReceivedBytes: l.receivedBytes.Load(),
 		Sent: l.sent.Load(), SentBytes: l.sentBytes.Load(),
 		DroppedKernel: l.kernel, DroppedQueue: l.refused.Load(), Errors: l.errors.Load(),
+		Uncut: l.uncut.Load(),
 	}
 }
 

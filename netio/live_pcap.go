@@ -34,7 +34,7 @@ type pcapLink struct {
 	dropped [2]uint32 // libpcap's counters, which wrap round, as last seen
 	kernel  uint64
 
-	received, receivedBytes, refused atomic.Uint64
+	received, receivedBytes, refused, uncut atomic.Uint64
 
 	sendMu                  sync.Mutex
 	sent, sentBytes, errors atomic.Uint64
@@ -135,7 +135,8 @@ type pcapQueue struct {
 }
 
 func (l *pcapLink) read(q *pcapQueue) {
-	up, checked := l.info.Up, time.Now()
+	up, mtu, checked := l.info.Up, l.info.MTU, time.Now()
+	var cut cutter
 	fail := func(err error) {
 		q.mu.Lock()
 		q.ended, q.err = true, err
@@ -149,7 +150,7 @@ func (l *pcapLink) read(q *pcapQueue) {
 			return
 		}
 		if err == nil {
-			q.add(data, info)
+			l.add(q, &cut, mtu, data, info)
 		}
 		if err == nil && time.Since(checked) < pcapTick || l.info.Index == 0 && (err == nil || err == pcap.NextErrorTimeoutExpired) {
 			continue
@@ -166,11 +167,34 @@ func (l *pcapLink) read(q *pcapQueue) {
 			q.up, q.state = up, true
 			q.mu.Unlock()
 			q.changed.Broadcast()
+		default:
+			mtu = i.MTU
 		}
 		if err != nil && err != pcap.NextErrorTimeoutExpired {
 			// A link that went down fails, and works again when it is up.
 			time.Sleep(pcapTick)
 		}
+	}
+}
+
+// add queues a frame, or what was joined in it. libpcap does not tell which frames
+// those are: the MTU has to do, where there is one.
+func (l *pcapLink) add(q *pcapQueue, cut *cutter, mtu int, data []byte, info gopacket.CaptureInfo) {
+	at := findIP(data, l.info.LinkType)
+	if l.info.Index == 0 || at < 0 || info.Length-at <= mtu {
+		q.add(data, info)
+		return
+	}
+	t, ok := findTransport(data, at)
+	if !ok || len(data) != info.Length || !cut.begin(data, t, t.segmentSize(mtu)) {
+		l.uncut.Add(1)
+		q.add(data, info)
+		return
+	}
+	for ; cut.cutting(); cut.advance() {
+		segment := cut.next()
+		info.Length = len(segment)
+		q.add(segment, info)
 	}
 }
 
@@ -236,7 +260,7 @@ func (l *pcapLink) Send(frames [][]byte) (int, error) {
 			err = l.handle.WritePacketData(f)
 		}
 		if err != nil {
-			l.errors.Add(uint64(len(frames) - i))
+			l.errors.Add(uint64(failing(frames[i:], err)))
 			return i, fmt.Errorf("interface %q: send: %w", l.info.Name, err)
 		}
 		l.sent.Add(1)
@@ -260,6 +284,7 @@ func (l *pcapLink) Stats() Stats {
 		Received: l.received.Load(), ReceivedBytes: l.receivedBytes.Load(),
 		Sent: l.sent.Load(), SentBytes: l.sentBytes.Load(),
 		DroppedKernel: l.kernel, DroppedQueue: l.refused.Load(), Errors: l.errors.Load(),
+		Uncut: l.uncut.Load(),
 	}
 }
 

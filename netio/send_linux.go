@@ -61,7 +61,10 @@ func (s *sender) Send(frames [][]byte) (int, error) {
 		n, err := s.some(frames[done:])
 		done += n
 		if err != nil {
-			s.errors.Add(uint64(len(frames) - done))
+			s.errors.Add(uint64(failing(frames[done:], err)))
+			if err == unix.EMSGSIZE {
+				err = fmt.Errorf("%w: %d bytes are more than the MTU allows", err, len(frames[done]))
+			}
 			return done, fmt.Errorf("interface %q: send: %w", s.name, err)
 		}
 	}

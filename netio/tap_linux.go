@@ -235,7 +235,7 @@ func (l *tapLink) Send(frames [][]byte) (int, error) {
 	defer l.sendMu.Unlock()
 	for i, f := range frames {
 		if err := l.write(f); err != nil {
-			l.errors.Add(uint64(len(frames) - i))
+			l.errors.Add(uint64(failing(frames[i:], err)))
 			return i, fmt.Errorf("tap %q: send: %w", l.info.Name, err)
 		}
 		l.sent.Add(1)

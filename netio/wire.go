@@ -188,6 +188,16 @@ func checkFrame(f []byte) error {
 	return nil
 }
 
+// failing is how many of frames count as errors when err is about the first of
+// them: that one, unless the link is closed for all. Those behind it are the
+// caller's to send.
+func failing(frames [][]byte, err error) int {
+	if errors.Is(err, ErrClosed) {
+		return len(frames)
+	}
+	return 1
+}
+
 // Send switches frames to the ports they are for, on the caller's goroutine:
 // when it returns, every receiver's sink has them. A frame to an address that
 // was heard on another port goes to that port; a group address, an unknown one,
@@ -207,7 +217,7 @@ func (p *Port) Send(frames [][]byte) (int, error) {
 	var size uint64
 	for i, f := range frames {
 		if bad = checkFrame(f); bad != nil {
-			p.errors.Add(uint64(len(frames) - i))
+			p.errors.Add(1)
 			frames = frames[:i]
 			break
 		}

@@ -157,7 +157,7 @@ func TestWireCounts(t *testing.T) {
 	if n != 1 || err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Error(n, err)
 	}
-	want := Stats{Sent: 4, SentBytes: 240, Errors: 2}
+	want := Stats{Sent: 4, SentBytes: 240, Errors: 1}
 	if got := p[0].Stats(); got != want {
 		t.Errorf("sender: %+v", got)
 	}

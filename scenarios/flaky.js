@@ -11,10 +11,6 @@
 //   gap                        how long a frame that is to be overtaken waits
 //                              for the next one at most: 100ms
 // The same --seed loses the same frames.
-//
-// TCP segments must come as they were on the wire. Turn off what joins them:
-// "ethtool -K eth0 gro off lro off" here, or where the other end of a veth pair
-// is a kernel, "ip link set veth0 gso_max_segs 1" there.
 
 export const options = { interfaces: ['a', 'b'] };
 

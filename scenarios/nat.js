@@ -6,10 +6,6 @@
 // Arguments: its address on lan, its address on wan, and the router on wan.
 // IPv4 only; ICMP echo, UDP and TCP; fragments but the first do not pass.
 //
-// TCP segments must come as they were on the wire. Turn off what joins them:
-// "ethtool -K eth0 gro off lro off" here, or where the other end of a veth pair
-// is a kernel, "ip link set veth0 gso_max_segs 1" there.
-//
 // The first packet of a conversation is looked at here. It makes a mapping:
 // two reactions, one for each direction, that are compiled and do for all
 // packets after it what route() does, and change addresses and ports.

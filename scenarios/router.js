@@ -9,10 +9,6 @@
 //
 // It has MAC addresses of its own (-e MAC_A=… -e MAC_B=… for others), so the
 // kernel of the machine it runs on takes no part, whatever its settings.
-//
-// TCP segments must come as they were on the wire. Turn off what joins them:
-// "ethtool -K eth0 gro off lro off" here, or where the other end of a veth pair
-// is a kernel, "ip link set veth0 gso_max_segs 1" there.
 
 // Options are read before the script runs: they may use args and env.
 // ARP and neighbour discovery for these addresses are left to the engine.

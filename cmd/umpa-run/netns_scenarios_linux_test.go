@@ -267,9 +267,6 @@ func TestTranslatedKernel(t *testing.T) {
 	for _, args := range []string{
 		"-n " + far + " addr add " + farV4 + "/24 dev veth0",
 		"-n " + n.peer + " route add default via " + nearGateV4,
-		// The kernel would hand down segments in bundles longer than the link.
-		"-n " + far + " link set veth0 gso_max_segs 1",
-		"-n " + n.peer + " link set veth0 gso_max_segs 1",
 	} {
 		ip(t, args)
 	}
