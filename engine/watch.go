@@ -313,6 +313,9 @@ func (w *watcher) attempt(changed string, since time.Time, ours bool) (on bool) 
 	if !ok {
 		return false
 	}
+	if err == nil && withdrawn.Load() {
+		err = errWithdrawn
+	}
 	if err != nil {
 		return refuse(err)
 	}
