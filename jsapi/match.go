@@ -276,6 +276,8 @@ func (c *patterns) value(path string, v goja.Value, depth int) any {
 		return packet.Pred(func(v packet.Value) bool { return a.predicate(f, a.toJS(row, v)) })
 	}
 	switch o.ExportType() {
+	case typeBytes, typeArrayBuffer: // of the class Object, too
+		return a.fromJS(path, v)
 	case typeList:
 		list := []any{}
 		for _, x := range c.items(o) {
