@@ -16,7 +16,7 @@ const (
 	hopRetry   = time.Second
 	hopFresh   = 60 * time.Second // after that without a sign of life, use asks again
 	hopRoutes  = 10 * time.Second // how long an answer of the kernel's routes is kept
-	hopWaiting = 16               // packets that wait for one neighbour
+	hopWaiting = 1024             // packets that wait for one neighbour
 	hopQueued  = 4096             // packets that wait on one link
 	hopLimit   = 16384            // neighbours remembered on one link
 	hopWarned  = 10               // neighbours without an answer that are named on the console
@@ -187,8 +187,8 @@ func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, rou
 	}
 	if len(n.waiting) > 0 && (len(n.waiting) == hopWaiting || c.queued >= hopQueued) {
 		// The oldest goes (RFC 4861 section 7.2.2).
-		copy(n.waiting, n.waiting[1:])
-		n.waiting = n.waiting[:len(n.waiting)-1]
+		n.waiting[0] = waiting{}
+		n.waiting = n.waiting[1:]
 		c.queued--
 		c.drop(a, l, 1)
 	}

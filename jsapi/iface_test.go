@@ -126,15 +126,16 @@ func TestNextHopSilence(t *testing.T) {
 
 func TestNextHopBounds(t *testing.T) {
 	s := newScene(t)
-	s.run(`for (let i = 0; i < 100; i++) send(ip({ dst: '10.0.0.9', id: i }), udp())`)
+	s.run(fmt.Sprintf(`for (let i = 0; i < %d; i++) send(ip({ dst: '10.0.0.9', id: i }), udp())`, hopWaiting+84))
 	s.wantSent("one question", "arp1:10.0.0.9>"+all)
 	s.deliver(arpFrame(2, peerMAC, "10.0.0.9", lanMAC, "10.0.0.1"))
 	var ids []int
 	for _, f := range s.host.sent {
 		ids = append(ids, int(f.data[18])<<8|int(f.data[19]))
 	}
-	if len(ids) != hopWaiting || ids[0] != 100-hopWaiting || ids[hopWaiting-1] != 99 {
+	if len(ids) != hopWaiting || ids[0] != 84 || ids[hopWaiting-1] != hopWaiting+83 {
 		t.Errorf("sent %v: want the last %d in order", ids, hopWaiting)
+
 	}
 	if len(s.host.logs) != 1 || !strings.Contains(s.host.logs[0], "packets are dropped") {
 		t.Errorf("logs: %q", s.host.logs)
