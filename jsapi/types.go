@@ -289,7 +289,7 @@ func optionsType(t *packet.TLV, in bool, depth int) string {
 
 var (
 	declared      = rx.MustCompile(`(?m)^declare (?:function|const|class) (\w+)`)
-	declaredTypes = rx.MustCompile(`(?m)^(?:interface|type) (\w+)(<T>)?`)
+	declaredTypes = rx.MustCompile(`(?m)^(?:interface|type) (\w+)(<\w+>)?`)
 )
 
 // declareExports names what the module 'umpa' exports. A module cannot export
