@@ -237,7 +237,9 @@ func TestCannotBeCut(t *testing.T) {
 
 func FuzzCut(f *testing.F) {
 	for _, c := range joinedFrames {
-		f.Add(c.frame, c.size)
+		if len(c.frame) < 5000 { // longer ones only slow it down
+			f.Add(c.frame, c.size)
+		}
 	}
 	f.Fuzz(func(t *testing.T, frame []byte, size int) {
 		if len(frame) > MaxFrame {
