@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/umpa-run/umpa-run/netio"
+)
+
+// A thousand hosts, each of which asks for its gateway and pings it every ten
+// seconds, and the gateway.
+const (
+	manyHosts = `
+const hosts = () => [range('02:10:00:00:00:00', '02:10:00:00:03:e7'), range('10.1.0.0', '10.1.3.231')];
+let [mac, addr] = hosts();
+schedule(packet(eth({ src: mac, dst: 'ff:ff:ff:ff:ff:ff' }), arp({ sha: mac, spa: addr, tpa: '10.0.0.2' })), { interval: 10 });
+[mac, addr] = hosts();
+schedule(packet(eth({ src: mac, dst: '02:00:00:00:00:02' }), ip({ src: addr, dst: '10.0.0.2' }), icmp({ id: random.int(0, 65535), seq: counter() })), { delay: 5, interval: 10 });
+`
+	gateway = `
+on({ arp: { op: 'request', tpa: '10.0.0.2' } }, reply());
+on({ ip: { dst: '10.0.0.2' }, icmp: { type: 'echoRequest' } }, reply());
+`
+)
+
+// simulate runs the two for that long of virtual time and returns how many
+// frames passed.
+func simulate(t testing.TB, d time.Duration, rec *netio.Recorder) uint64 {
+	wires := netio.NewWires()
+	var engines []*Engine
+	for i, text := range []string{manyHosts, gateway} {
+		e, err := New(Config{Script: []string{"hosts.js", "gateway.js"}[i], Source: []byte(text), Wires: wires, Number: i + 1,
+			Virtual: true, Seed: 7, SeedSet: true, For: d, Recorder: rec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		engines = append(engines, e)
+	}
+	if err := RunAll(t.Context(), engines, false); err != nil {
+		t.Fatal(err)
+	}
+	var n uint64
+	for _, e := range engines {
+		n += e.Summary().Interfaces[0].Stats.Sent
+	}
+	return n
+}
+
+// The same scripts and the same seed give the same capture, byte for byte, in
+// every run and on any number of processors.
+func TestThousandHostsAreTheSameEveryTime(t *testing.T) {
+	const long = 10 * time.Minute
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	first := ""
+	for run, procs := range []int{2, 2, 2, 1} {
+		runtime.GOMAXPROCS(procs)
+		path := filepath.Join(t.TempDir(), "hosts.pcapng")
+		rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := simulate(t, long, rec)
+		if err := rec.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if want := uint64(4 * 100 * long.Seconds()); n < want || n > want+4 {
+			t.Fatalf("run %d: %d frames in %v, want %d", run, n, long, want)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		if _, err := io.Copy(h, f); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		sum := hex.EncodeToString(h.Sum(nil))
+		if first == "" {
+			first = sum
+		}
+		if sum != first {
+			t.Fatalf("run %d, on %d processors: the capture is %s, the first was %s", run, procs, sum, first)
+		}
+	}
+}
+
+// Ten simulated minutes of a thousand hosts: 240,000 frames. A week is 1,008
+// times that.
+func BenchmarkThousandHosts(b *testing.B) {
+	var frames uint64
+	for b.Loop() {
+		frames += simulate(b, 10*time.Minute, nil)
+	}
+	b.ReportMetric(float64(frames)/b.Elapsed().Seconds(), "frames/s")
+	b.ReportMetric(float64(b.N)*600/b.Elapsed().Seconds(), "simulated-s/s")
+}
