@@ -214,11 +214,13 @@ func (l *loader) options() api.BuildOptions {
 		Bundle:        true,
 		Write:         false,
 		Format:        api.FormatESModule,
-		Platform:      api.PlatformNeutral,
-		MainFields:    []string{"module", "main"},
-		Conditions:    []string{"module", "import", "default"},
-		Target:        api.ES2022,
-		TreeShaking:   api.TreeShakingTrue,
+		// Packages that have one build for Node.js and one for browsers: the
+		// engine has no Node.js modules, but what the other one asks for.
+		Platform:    api.PlatformBrowser,
+		MainFields:  []string{"browser", "module", "main"},
+		Conditions:  []string{"browser", "module", "import", "default"},
+		Target:      api.ES2022,
+		TreeShaking: api.TreeShakingTrue,
 		Supported: map[string]bool{
 			"async-generator": false,
 			"for-await":       false,
@@ -238,6 +240,8 @@ func (l *loader) options() api.BuildOptions {
 			"import.meta.url":      metaName + ".url",
 			"import.meta.dirname":  metaName + ".dirname",
 			"import.meta.filename": metaName + ".filename",
+			// What packages ask for without looking whether there is a process.
+			"process.env.NODE_ENV": `"production"`,
 		},
 		Loader:  map[string]api.Loader{".txt": api.LoaderText},
 		Plugins: []api.Plugin{{Name: "umpa", Setup: l.setup}},

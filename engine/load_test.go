@@ -58,6 +58,22 @@ func TestLanguage(t *testing.T) {
 			"node_modules/cjs/lib/c.js":       `exports.k = require('./d').k`,
 			"node_modules/cjs/lib/d.js":       `module.exports = { k: 'k' }`,
 			"node_modules/unused/ignored.txt": ``},
+		"packages for browsers": {
+			"main.js":                       `import { a } from 'old'; import { b } from 'built'; import id from 'id'; import { c } from 'mapped'; console.log(a + b + id() + c)`,
+			"node_modules/old/package.json": `{"name":"old","main":"old.js"}`,
+			"node_modules/old/old.js": `
+				var freeGlobal = typeof global == 'object' && global && global.Object === Object && global;
+				var freeSelf = typeof self == 'object' && self && self.Object === Object && self;
+				var root = freeGlobal && freeSelf || Function('return this')();
+				exports.a = root === globalThis ? 'o' : 'x'`,
+			"node_modules/built/package.json":      `{"name":"built","module":"b.mjs"}`,
+			"node_modules/built/b.mjs":             `export const b = process.env.NODE_ENV !== 'production' ? 'x' : 'k'`,
+			"node_modules/id/package.json":         `{"name":"id","type":"module","exports":{".":{"browser":"./browser.js","default":"./node.js"}}}`,
+			"node_modules/id/node.js":              `import { webcrypto } from 'node:crypto'; export default () => webcrypto`,
+			"node_modules/id/browser.js":           `export default () => crypto.getRandomValues(new Uint8Array(4)).length === 4 ? '' : 'x'`,
+			"node_modules/mapped/package.json":     `{"name":"mapped","main":"index.js","browser":{"./index.js":"./index.browser.js"}}`,
+			"node_modules/mapped/index.js":         `require('crypto').x`,
+			"node_modules/mapped/index.browser.js": `exports.c = ''`},
 		"commonjs": {
 			"main.js": `const x = require('./x'); console.log(x.ok)`,
 			"x.js":    `exports.ok = 'ok'`},

@@ -67,6 +67,11 @@ func (e *Engine) newVM(u *unit, s *staged) *vm {
 			_ = symbol.DefineDataProperty(name, goja.NewSymbol("Symbol."+name), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 		}
 	}
+	// Packages that are older than globalThis look for it by these names, and
+	// then make code from a string, which there is not.
+	for _, name := range []string{"self", "global"} {
+		_ = rt.GlobalObject().DefineDataProperty(name, rt.GlobalObject(), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
 	installGuards(rt)
 	v.guardRegexps()
 	v.api = jsapi.New(rt, v)
