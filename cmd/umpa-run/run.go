@@ -21,6 +21,15 @@ import (
 	"github.com/umpa-run/umpa-run/scenarios"
 )
 
+// signalEcho is how long after the first signal another one is taken for the
+// same: timeout(1) signals its child and then the whole process group, which
+// the child is in.
+const signalEcho = 250 * time.Millisecond
+
+// killWait is how long a scenario that was killed may take to let go: a native
+// function of the JavaScript engine cannot be interrupted.
+const killWait = 2 * time.Second
+
 // runOptions are the flags of run and eval.
 type runOptions struct {
 	interfaces []string
@@ -286,27 +295,37 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- engine.RunAll(ctx, engines, o.keepGoing) }()
-	for interrupted := false; ; {
+	finish := func(err error) error {
+		if out.recorder != nil {
+			if cerr := out.recorder.Close(); cerr != nil && err == nil {
+				err = cerr
+			}
+		}
+		out.summary(engines)
+		out.flush()
+		return err
+	}
+	for first := (time.Time{}); ; {
 		select {
 		case err := <-done:
-			if out.recorder != nil {
-				if cerr := out.recorder.Close(); cerr != nil && err == nil {
-					err = cerr
-				}
-			}
-			out.summary(engines)
-			out.flush()
-			return exit(err)
+			return exit(finish(err))
 		case <-p.signals:
-			if interrupted {
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel()
+			case time.Since(first) >= signalEcho:
 				for _, e := range engines {
 					e.Kill()
 				}
-				out.flush()
+				select {
+				case <-done:
+					_ = finish(nil) // the exit code is that of the signal
+				case <-time.After(killWait):
+					out.flush() // an engine that still runs has no summary
+				}
 				return &exitError{code: exitInterrupted}
 			}
-			interrupted = true
-			cancel()
 		}
 	}
 }

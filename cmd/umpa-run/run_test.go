@@ -52,14 +52,55 @@ func TestSecondSignal(t *testing.T) {
 	ready.mu.Unlock()
 	signals <- os.Interrupt
 	<-ready.seen
+	again := time.NewTicker(10 * time.Millisecond) // the first of these are taken for echoes
+	defer again.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case <-again.C:
+			select {
+			case signals <- syscall.SIGTERM:
+			default:
+			}
+		case got := <-code:
+			if got != exitInterrupted {
+				t.Errorf("exit code %d, want %d", got, exitInterrupted)
+			}
+			if text := ready.buf.String(); !strings.Contains(text, "-- "+script+": killed after") {
+				t.Errorf("no summary:\n%s", text)
+			}
+			return
+		case <-late:
+			t.Fatal("the second signal did not end it")
+		}
+	}
+}
+
+// TestSignalEcho: a signal that comes twice at once, as from timeout(1), is one.
+func TestSignalEcho(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "slow.js")
+	source := "on('arp', () => {});\nasync function onStop() { await sleep(20); console.info('stopped') }\nconsole.info('ready');\nsetInterval(() => {}, '1h');\n"
+	if err := os.WriteFile(script, []byte(source), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal, 2)
+	ready := &watched{await: "ready", seen: make(chan struct{})}
+	p := &process{
+		args: []string{script}, env: func(string) string { return "" },
+		stdout: ready, stderr: ready, signals: signals,
+	}
+	code := make(chan int, 1)
+	go func() { code <- p.main() }()
+	<-ready.seen
+	signals <- syscall.SIGTERM
 	signals <- syscall.SIGTERM
 	select {
 	case got := <-code:
-		if got != exitInterrupted {
-			t.Errorf("exit code %d, want %d", got, exitInterrupted)
+		if got != exitDone || !strings.Contains(ready.buf.String(), "stopped") {
+			t.Errorf("exit code %d:\n%s", got, ready.buf.String())
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("the second signal did not end it")
+	case <-time.After(20 * time.Second):
+		t.Fatal("it did not end")
 	}
 }
 
