@@ -2,6 +2,7 @@ package jsapi
 
 import (
 	"encoding/hex"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -13,9 +14,46 @@ import (
 // installBuilders makes a builder for each protocol.
 func (a *API) installBuilders() {
 	for _, p := range a.reg.Protos() {
-		a.global(p.Name, a.builder(p))
+		b := a.builder(p)
+		a.guard(p, b)
+		a.global(p.Name, b)
 	}
 }
+
+// guard makes a constant that a builder does not have a mistake, rather than
+// undefined, which as a field's value would mean that it is not told.
+func (a *API) guard(p *packet.Proto, builder *goja.Object) {
+	before := a.rt.NewDynamicObject(&guarded{a, p.Name, builder})
+	_ = before.SetPrototype(builder.Prototype())
+	_ = builder.SetPrototype(before)
+}
+
+// guarded stands between a builder and Function.prototype: it is asked for
+// what the builder lacks.
+type guarded struct {
+	a       *API
+	name    string
+	builder *goja.Object
+}
+
+var constantName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+
+func (g *guarded) Get(key string) goja.Value {
+	if constantName.MatchString(key) {
+		names := g.builder.Keys()
+		hint := didYouMean(key, names)
+		if hint == "" && len(names) > 0 {
+			hint = "one of " + strings.Join(names[:min(len(names), 12)], ", ")
+		}
+		g.a.fail(hint, "%s has no constant %s", g.name, key)
+	}
+	return nil
+}
+
+func (g *guarded) Set(string, goja.Value) bool { return false }
+func (g *guarded) Has(string) bool             { return false }
+func (g *guarded) Delete(string) bool          { return true }
+func (g *guarded) Keys() []string              { return nil }
 
 // builder is the function that builds one header, with the standard names of
 // the protocol's numbers as constants: arp.REQUEST. Where two fields have a

@@ -96,6 +96,7 @@ func (a *API) declare(name, definition goja.Value) goja.Value {
 	for _, f := range p.Fields {
 		a.constants(builder, f)
 	}
+	a.guard(p, builder)
 	if old != nil {
 		a.replaced(old, p, builder)
 	}
