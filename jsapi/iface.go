@@ -88,7 +88,7 @@ func (a *API) InheritLinks(old *API) {
 }
 
 func (l *link) setIPv4(p netip.Prefix) {
-	l.prefix4, l.env.IPv4 = p, p.Addr()
+	l.prefix4, l.env.IPv4, l.env.Broadcast4 = p, p.Addr(), directed(p)
 }
 
 func (l *link) setIPv6(p netip.Prefix) {

@@ -174,3 +174,24 @@ func stackSent(p *Packet) *Packet {
 	q.SetBuilt()
 	return q
 }
+
+// TestDirectedBroadcast has nobody answer from the broadcast address of the
+// interface's network, nor report an error of what was sent to it.
+func TestDirectedBroadcast(t *testing.T) {
+	env := &Env{MAC: MAC{2, 0, 0, 0, 0, 2}, IPv4: netip.MustParseAddr("192.0.2.2"), Broadcast4: netip.MustParseAddr("192.0.2.255")}
+	for _, layer := range []string{"icmp", "udp"} {
+		p := arrived(t, buildParts(t, part{"eth", Fields{{"dst", "02:00:00:00:00:02"}}}, part{"ip", Fields{{"dst", "192.0.2.255"}}}, part{layer, nil}))
+		for _, changes := range [][]Change{nil, {{Proto: protoEth}}} {
+			r, err := p.Reply(env, changes, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := field(t, r, "ip", "src"); got != "192.0.2.2" {
+				t.Errorf("%s is answered from %v", layer, got)
+			}
+		}
+		if e, err := p.Error(env, "unreachable", ErrorOptions{}); e != nil || err != nil {
+			t.Errorf("%s: an error to a broadcast: %v %v", layer, e, err)
+		}
+	}
+}

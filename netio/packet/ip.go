@@ -53,7 +53,7 @@ var protoIP = Register(&Proto{
 		h[0], h[1] = 0x45, q[1]&0xfc
 		h[6], h[7], h[8] = 0, 0, 64
 		own := c.Env.IPv4
-		if unreachableSource4(h[12:16]) && own.Is4() {
+		if c.Env.group4(h[12:16]) && own.Is4() {
 			a := own.As4()
 			copy(h[12:16], a[:])
 		}
@@ -80,9 +80,15 @@ var protoIP = Register(&Proto{
 	},
 })
 
-// unreachableSource4 reports addresses that nobody may answer from: broadcast,
-// directed broadcasts look like any other and are left, multicast.
+// unreachableSource4 reports addresses that nobody may answer from: broadcast
+// and multicast. A directed broadcast looks like any other: see Env.group4.
 func unreachableSource4(a []byte) bool { return broadcast4(a) || a[0] >= 224 && a[0] < 240 }
+
+// group4 reports addresses of many on the interface: nobody may answer from
+// them (RFC 1122 section 3.2.1.3).
+func (e *Env) group4(a []byte) bool {
+	return unreachableSource4(a) || e.Broadcast4.Is4() && e.Broadcast4.As4() == [4]byte(a)
+}
 
 func broadcast4(a []byte) bool { return a[0]&a[1]&a[2]&a[3] == 255 }
 

@@ -326,6 +326,9 @@ type ErrorOptions struct {
 // unreachable, timeExceeded, parameterProblem, packetTooBig, redirect. It
 // returns nil where RFC 1122 section 3.2.2 or RFC 4443 section 2.4(e) forbid one.
 func (p *Packet) Error(env *Env, kind string, o ErrorOptions) (*Packet, error) {
+	if env == nil {
+		env = &Env{}
+	}
 	for i := range p.refs {
 		switch p.refs[i].Proto.Name {
 		case "ip":
@@ -377,8 +380,8 @@ func (p *Packet) error4(env *Env, i int, kind string, o ErrorOptions) (*Packet, 
 	}
 	// RFC 1122 section 3.2.2: not about ICMP errors, fragments but the first,
 	// what went to many, or what came from nobody in particular.
-	if len(h) < 20 || binary.BigEndian.Uint16(h[6:])&0x1fff != 0 || unreachableSource4(h[16:20]) ||
-		unreachableSource4(h[12:16]) || unspecified(h[12:16]) || h[12] >= 240 || h[12] == 127 && h[16] != 127 {
+	if len(h) < 20 || binary.BigEndian.Uint16(h[6:])&0x1fff != 0 || env.group4(h[16:20]) ||
+		env.group4(h[12:16]) || unspecified(h[12:16]) || h[12] >= 240 || h[12] == 127 && h[16] != 127 {
 		return nil, nil
 	}
 	if h[9] == 1 {

@@ -94,7 +94,7 @@ func (p *Packet) echoReply(env *Env, out *Packet) (ok bool) {
 			binary.BigEndian.PutUint16(h[4:], env.NextID())
 		}
 		h[6], h[7], h[8], h[10], h[11] = 0, 0, 64, 0, 0
-		if unreachableSource4(h[12:16]) && env.IPv4.Is4() {
+		if env.group4(h[12:16]) && env.IPv4.Is4() {
 			a := env.IPv4.As4()
 			copy(h[12:16], a[:])
 		}

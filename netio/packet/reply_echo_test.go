@@ -64,6 +64,9 @@ func TestEchoReply(t *testing.T) {
 			if i%3 > 0 {
 				env.IPv4, env.IPv6 = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")
 			}
+			if h := p.FindName("ip", 0); i%2 > 0 && h >= 0 && len(p.Header(h)) >= 20 {
+				env.Broadcast4 = netip.AddrFrom4([4]byte(p.Header(h)[16:20]))
+			}
 			id := uint16(0)
 			if i%5 > 0 {
 				env.NextID = func() uint16 { id++; return id }

@@ -924,6 +924,9 @@ type Env struct {
 	MAC  MAC
 	IPv4 netip.Addr // zero: none
 	IPv6 netip.Addr
+	// Broadcast4 is the directed broadcast address of IPv4's network (RFC 919
+	// section 7), from which nobody answers; zero: none, or not known.
+	Broadcast4 netip.Addr
 	// NextID returns the interface's next IPv4 identification; nil gives 0.
 	NextID func() uint16
 }
