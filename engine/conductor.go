@@ -85,7 +85,7 @@ func (c *conductor) conduct() {
 			}
 			left = true
 			if e.asleep {
-				if e.wakeAt <= c.clock.Now() || e.killed.Load() {
+				if e.wakeAt <= c.clock.Now() || e.killed.Load() || e.stopCuts && e.stopped.Load() != nil {
 					e.asleep = false
 					e.wake <- struct{}{}
 					return
@@ -159,8 +159,11 @@ func (c *conductor) jump() {
 	}
 }
 
-// sleep blocks e for d of virtual time while the others go on.
+// sleep blocks e for d of virtual time while the others go on. A request to end
+// that comes meanwhile ends it; one that was there before does not, or a script
+// that sleeps until a time would find the clock standing still.
 func (c *conductor) sleep(e *Engine, d time.Duration) {
+	e.stopCuts = e.stopped.Load() == nil
 	e.wakeAt = c.clock.Now() + d
 	if len(c.engines) == 1 {
 		c.clock.AdvanceTo(e.wakeAt)

@@ -157,6 +157,9 @@ type InterfaceSummary struct {
 	Name  string
 	Kind  netio.Kind
 	Stats netio.Stats
+	// Unanswered counts packets that were dropped before they reached the link:
+	// no neighbour answered for them, or too many waited for one.
+	Unanswered uint64
 }
 
 // Check loads a scenario and compiles it without running any of it. Its errors

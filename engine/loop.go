@@ -57,32 +57,33 @@ type Engine struct {
 	closed  bool
 
 	// Owned by the loop.
-	vm        *vm        // the live version
-	successor *successor // what takes its place at the end of this turn
-	reloads   int
-	watcher   *watcher
-	marks     []sendMark // of the last mark; kept for its memory
-	batches   []arrival
-	posts     []func()
-	frames    []jsapi.Frame
-	number    uint64 // of the last received frame
-	horizon   time.Duration
-	state     state
-	stopAt    time.Duration // stopping: when onStop has had its time
-	onStop    func() bool   // stopping: whether onStop still waits
-	reason    string        // why it ended
-	err       error
-	quiet     bool // nothing can happen any more
-	done      bool // virtual time: finished
-	asleep    bool // in sleepSync, in virtual time, until wakeAt
-	wakeAt    time.Duration
-	wake      chan struct{} // resumes it
-	conductor *conductor
-	turns     uint64
-	fired     uint64
-	errors    uint64
-	ended     time.Duration
-	endedReal time.Duration
+	vm         *vm        // the live version
+	successor  *successor // what takes its place at the end of this turn
+	reloads    int
+	watcher    *watcher
+	marks      []sendMark // of the last mark; kept for its memory
+	batches    []arrival
+	posts      []func()
+	frames     []jsapi.Frame
+	number     uint64 // of the last received frame
+	horizon    time.Duration
+	state      state
+	stopAt     time.Duration // stopping: when onStop has had its time
+	onStop     func() bool   // stopping: whether onStop still waits
+	reason     string        // why it ended
+	err        error
+	quiet      bool // nothing can happen any more
+	done       bool // virtual time: finished
+	asleep     bool // in sleepSync, in virtual time, until wakeAt
+	wakeAt     time.Duration
+	wake       chan struct{} // resumes it
+	conductor  *conductor
+	turns      uint64
+	fired      uint64
+	errors     uint64
+	unanswered []uint64 // by link, when it has ended
+	ended      time.Duration
+	endedReal  time.Duration
 }
 
 // state is where in its life a scenario is.
@@ -659,6 +660,7 @@ func (e *Engine) finish() {
 	e.watcher.stop()
 	e.guard.see(nil, nil, 0)
 	if e.vm != nil {
+		e.unanswered = e.vm.unanswered()
 		e.vm.close()
 	}
 	e.sync()
@@ -733,8 +735,16 @@ func (e *Engine) summary() Summary {
 	if e.clock != nil && e.state != stateEnded {
 		s.Duration, s.Real = e.clock.Now(), time.Since(e.began)
 	}
+	unanswered := e.unanswered
+	if e.vm != nil && !e.vm.closed {
+		unanswered = e.vm.unanswered()
+	}
 	for _, l := range e.links {
-		s.Interfaces = append(s.Interfaces, InterfaceSummary{l.name, l.info.Kind, l.Stats()})
+		i := InterfaceSummary{Name: l.name, Kind: l.info.Kind, Stats: l.Stats()}
+		if l.index < len(unanswered) {
+			i.Unanswered = unanswered[l.index]
+		}
+		s.Interfaces = append(s.Interfaces, i)
 	}
 	if e.vm != nil {
 		for _, h := range e.vm.api.Handlers() {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/dop251/goja"
@@ -28,6 +29,8 @@ type vm struct {
 	api   *jsapi.API
 	watch jsapi.Watch
 	limit time.Duration // of a callback
+
+	stats []goja.Callable // of each link, as the API counts
 
 	timers     timers.Queue[func()]
 	immediates []func()
@@ -75,6 +78,14 @@ func (e *Engine) newVM(u *unit, s *staged) *vm {
 	installGuards(rt)
 	v.guardRegexps()
 	v.api = jsapi.New(rt, v)
+	if list, ok := v.api.Exports().Get("interfaces").(*goja.Object); ok {
+		for i := range e.links {
+			if o, ok := list.Get(strconv.Itoa(i)).(*goja.Object); ok {
+				f, _ := goja.AssertFunction(o.Get("stats"))
+				v.stats = append(v.stats, f)
+			}
+		}
+	}
 	if e.hooks.made != nil {
 		e.hooks.made(v)
 	}
@@ -311,4 +322,26 @@ func (v *vm) Log(level, text string) {
 		return
 	}
 	v.e.log(level, text)
+}
+
+// unanswered is how many packets each link dropped because the neighbour they
+// were for did not answer, or because too many waited: what the API counts as
+// dropped beyond what the link does.
+func (v *vm) unanswered() []uint64 {
+	list := make([]uint64, len(v.e.links))
+	for i, stats := range v.stats {
+		if stats == nil {
+			continue
+		}
+		r, err := stats(nil)
+		if err != nil {
+			continue // it was interrupted: the run is being killed
+		}
+		if o, ok := r.(*goja.Object); ok {
+			if all, own := o.Get("dropped").ToInteger(), int64(v.LinkStats(i).Dropped); all > own {
+				list[i] = uint64(all - own)
+			}
+		}
+	}
+	return list
 }

@@ -168,7 +168,7 @@ func (o *output) textSummary(s engine.Summary) {
 
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, i := range s.Interfaces {
-		fmt.Fprintf(t, "   %s\treceived %d\tsent %d\t%s\n", i.Name, i.Stats.Received, i.Stats.Sent, dropped(i.Stats))
+		fmt.Fprintf(t, "   %s\treceived %d\tsent %d\t%s\n", i.Name, i.Stats.Received, i.Stats.Sent, dropped(i))
 	}
 	t.Flush()
 	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -198,7 +198,8 @@ func (o *output) textSummary(s engine.Summary) {
 }
 
 // dropped says how many frames got lost, and where.
-func dropped(s netio.Stats) string {
+func dropped(i engine.InterfaceSummary) string {
+	s := i.Stats
 	var parts []string
 	if s.DroppedKernel > 0 {
 		parts = append(parts, fmt.Sprintf("%d by the kernel", s.DroppedKernel))
@@ -208,6 +209,9 @@ func dropped(s netio.Stats) string {
 	}
 	if s.Lost > 0 {
 		parts = append(parts, fmt.Sprintf("%d lost on the wire", s.Lost))
+	}
+	if i.Unanswered > 0 {
+		parts = append(parts, fmt.Sprintf("%d for want of a neighbour's answer", i.Unanswered))
 	}
 	text := "dropped 0"
 	if len(parts) > 0 {
@@ -267,6 +271,7 @@ type interfaceJSON struct {
 	DroppedKernel uint64     `json:"droppedByKernel"`
 	DroppedQueue  uint64     `json:"droppedByQueue"`
 	Lost          uint64     `json:"lostOnWire"`
+	Unanswered    uint64     `json:"droppedUnanswered"`
 	Errors        uint64     `json:"errors"`
 }
 
@@ -289,7 +294,7 @@ func jsonSummary(s engine.Summary) any {
 	for _, i := range s.Interfaces {
 		j.Interfaces = append(j.Interfaces, interfaceJSON{
 			i.Name, i.Kind, i.Stats.Received, i.Stats.ReceivedBytes, i.Stats.Sent, i.Stats.SentBytes,
-			i.Stats.DroppedKernel, i.Stats.DroppedQueue, i.Stats.Lost, i.Stats.Errors,
+			i.Stats.DroppedKernel, i.Stats.DroppedQueue, i.Stats.Lost, i.Unanswered, i.Stats.Errors,
 		})
 	}
 	for _, h := range s.Handlers {
