@@ -88,14 +88,14 @@ func (a *API) builder(p *packet.Proto) *goja.Object {
 
 func (a *API) installPacket() {
 	a.global("packet", a.function("packet", func(call goja.FunctionCall) goja.Value {
-		p := a.newView(packet.NewBytes(a.reg, nil), -1)
+		b := a.assemble("packet")
 		for i, x := range call.Arguments {
-			v := a.appendPart(p, "packet", i, x)
+			v := b.add(i, x)
 			if v != nil && len(call.Arguments) == 1 {
-				p.link = v.link
+				b.to.link = v.link
 			}
 		}
-		return p.object()
+		return b.end().object()
 	}))
 	a.global("parse", a.function("parse", func(call goja.FunctionCall) goja.Value {
 		b, ok := isBytes(call.Argument(0))
@@ -158,6 +158,52 @@ func parseHex(s string) ([]byte, error) {
 		return nil, &mistake{"hex: an odd number of digits", "two digits a byte: hex('0a')"}
 	}
 	return b, nil
+}
+
+// assembly is a packet being put together of its parts.
+type assembly struct {
+	to    *view
+	quote *view // what an ICMP error quotes: all parts behind its header
+	where string
+}
+
+func (a *API) assemble(where string) *assembly {
+	return &assembly{to: a.newView(packet.NewBytes(a.reg, nil), -1), where: where}
+}
+
+// add is appendPart for the packet, or for the one that it quotes.
+func (b *assembly) add(i int, x goja.Value) *view {
+	a := b.to.a
+	if b.quote == nil && b.to.p.EndsInError() && len(b.to.p.Payload()) == 0 && a.hasLayers(x) {
+		b.quote = a.newView(packet.NewBytes(a.reg, nil), -1)
+	}
+	if b.quote != nil {
+		return a.appendPart(b.quote, b.where, i, x)
+	}
+	return a.appendPart(b.to, b.where, i, x)
+}
+
+// end is the packet.
+func (b *assembly) end() *view {
+	if q := b.quote; q != nil {
+		if q.vary != nil {
+			b.to.a.fail("vary the headers in front of it", "%s: what an ICMP error quotes cannot vary", b.where)
+		}
+		if err := b.to.p.Append(q.finished()); err != nil {
+			b.to.a.throw(err)
+		}
+		b.quote = nil
+	}
+	return b.to
+}
+
+// hasLayers reports whether x is a layer or a packet of some.
+func (a *API) hasLayers(x goja.Value) bool {
+	if a.layerOf(x) != nil {
+		return true
+	}
+	v := a.viewOf(x)
+	return v != nil && len(v.packet().Layers()) > 0
 }
 
 // appendPart puts a layer, a packet, bytes, or what toJSON gave behind to's. The

@@ -103,11 +103,11 @@ func (a *API) ifaceOption(v goja.Value) (link int, ok bool) {
 func (a *API) gather(where string, parts []goja.Value) []*view {
 	var (
 		list []*view
-		p    *view
+		p    *assembly
 	)
 	end := func() {
 		if p != nil {
-			list = append(list, p)
+			list = append(list, p.end())
 			p = nil
 		}
 	}
@@ -132,9 +132,9 @@ func (a *API) gather(where string, parts []goja.Value) []*view {
 			continue
 		}
 		if p == nil {
-			p = a.newView(packet.NewBytes(a.reg, nil), -1)
+			p = a.assemble(where)
 		}
-		a.appendPart(p, where, i, x)
+		p.add(i, x)
 	}
 	end()
 	return list

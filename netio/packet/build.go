@@ -38,13 +38,25 @@ func NewBytes(reg *Registry, b []byte) *Packet {
 
 // Append puts a copy of q's layers and payload behind p's. What p carried
 // so far becomes part of the packet only if it had no payload of its own: a
-// payload followed by a header is refused.
+// payload followed by a header is refused. What stands behind the header of an
+// ICMP error is a quote: q is finished, and its bytes are p's payload, as they
+// will be read.
 func (p *Packet) Append(q *Packet) error {
 	if len(q.refs) > 0 && len(p.refs) == 0 && len(p.Data) > 0 || len(p.refs) > 0 && len(q.refs) > 0 && len(p.Payload()) > 0 {
 		return &FieldError{Path: q.refs[0].Proto.Name, Msg: "a header behind a payload", Hint: "headers first, then one payload"}
 	}
 	if len(p.refs)+len(q.refs) > maxLayers {
 		return &FieldError{Path: "packet", Msg: fmt.Sprintf("more than %d layers", maxLayers)}
+	}
+	if len(q.refs) > 0 && p.EndsInError() {
+		if q.dirty {
+			q = q.Clone()
+			if err := q.Finish(nil); err != nil {
+				return err
+			}
+		}
+		p.AppendBytes(q.Data)
+		return nil
 	}
 	p.dropPadding()
 	base := int32(len(p.Data))
@@ -60,6 +72,22 @@ func (p *Packet) Append(q *Packet) error {
 	}
 	p.dirty = true
 	return nil
+}
+
+// EndsInError reports whether the innermost header is that of an ICMP or
+// ICMPv6 error message, which quotes what follows.
+func (p *Packet) EndsInError() bool {
+	n := len(p.refs) - 1
+	if n < 0 || p.refs[n].Hdr == 0 {
+		return false
+	}
+	switch h := p.header(n); p.refs[n].Proto {
+	case protoICMP:
+		return h[0] >= 3 && h[0] <= 5 || h[0] == 11 || h[0] == 12
+	case protoICMP6:
+		return h[0] < 128
+	}
+	return false
 }
 
 // AppendBytes puts payload behind everything.
