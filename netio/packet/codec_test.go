@@ -397,7 +397,7 @@ func TestSummary(t *testing.T) {
 		"dhcp":           "ip 0.0.0.0:68 > 255.255.255.255:67 dhcp discover for 02:00:00:00:00:01 xid=0x0000004d",
 		"router alert":   "ip 192.0.2.1 > 224.0.0.1 icmp echo request id=0 seq=0",
 		"ip6 whole":      "ip6 [2001:db8::1]:49152 > [2001:db8::2]:5000 fragment id=9 offset=0 udp len=1",
-		"icmp timestamp": "ip 192.0.2.1 > 192.0.2.2 icmp timestamp id=1 seq=0 len=12",
+		"icmp timestamp": "ip 192.0.2.1 > 192.0.2.2 icmp timestamp id=1 seq=0",
 	} {
 		if got := arrived(t, buildParts(t, constructions()[name]...)).Summary(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)

@@ -17,6 +17,8 @@ var icmpUnreachable = Enum{
 
 var icmpQueries = []Cond{{Field: "type", In: []uint64{0, 8, 13, 14, 15, 16, 17, 18}}}
 
+var icmpTimes = []Cond{{Field: "type", In: []uint64{13, 14}}}
+
 var protoICMP = Register(&Proto{
 	Name: "icmp", Title: "Internet Control Message Protocol", RFC: "RFC 792",
 	Doc: "icmp() alone is an echo request. An error's payload is the packet it quotes: pkt.quoted.",
@@ -30,6 +32,9 @@ var protoICMP = Register(&Proto{
 		{Name: "gateway", Kind: IPv4, At: 4, When: []Cond{{Field: "type", In: []uint64{5}}}, Doc: "the better router", RFC: "RFC 792, Redirect"},
 		{Name: "pointer", Kind: Uint, Bits: 8, At: 4, When: []Cond{{Field: "type", In: []uint64{12}}}, Doc: "byte of the quoted header that is wrong", RFC: "RFC 792, Parameter Problem"},
 		{Name: "mtu", Kind: Uint, Bits: 16, At: 6, When: []Cond{{Field: "type", In: []uint64{3}}}, Doc: "next-hop MTU in bytes, with code fragmentationNeeded", RFC: "RFC 1191 section 4"},
+		{Name: "originate", Kind: Uint, Bits: 32, When: icmpTimes, Doc: "when the sender last touched it, milliseconds since midnight UT", RFC: "RFC 792, Timestamp"},
+		{Name: "receive", Kind: Uint, Bits: 32, When: icmpTimes, Doc: "when the echoer first touched it", RFC: "RFC 792, Timestamp"},
+		{Name: "transmit", Kind: Uint, Bits: 32, When: icmpTimes, Doc: "when the echoer last touched it", RFC: "RFC 792, Timestamp"},
 	},
 	Over: []Bind{{Space: "ip", Value: 1}},
 	Reply: func(c *ReplyContext) error {

@@ -77,7 +77,7 @@ var protoIP6Route = Register(&Proto{
 	Fields: []*Field{
 		{Name: "nextHeader", Kind: Uint, Bits: 8, Enum: &ipProtocols, Auto: &Auto{What: AutoNext}, Default: uint64(59), Doc: "protocol number of what follows", RFC: "RFC 8200 section 4.4"},
 		{Name: "headerLength", Kind: Uint, Bits: 8, Auto: &Auto{What: AutoLength, Of: OfHeader, Unit: 8, Plus: -1}, Doc: "length in units of 8 bytes, less the first", RFC: "RFC 8200 section 4.4"},
-		{Name: "type", Kind: Uint, Bits: 8, Default: uint64(2), Enum: &Enum{{"source", 0}, {"mobile", 2}, {"rpl", 3}, {"segment", 4}}, Doc: "routing type", RFC: "RFC 8200 section 4.4"},
+		{Name: "type", Kind: Uint, Bits: 8, Enum: &Enum{{"source", 0}, {"mobile", 2}, {"rpl", 3}, {"segment", 4}}, Doc: "routing type", RFC: "RFC 8200 section 4.4"},
 		{Name: "segmentsLeft", Kind: Uint, Bits: 8, Doc: "nodes still to be visited", RFC: "RFC 8200 section 4.4"},
 		{Name: "reserved", Kind: Uint, Bits: 32, Hidden: true, RFC: "RFC 8200 section 4.4"},
 		{Name: "addresses", Kind: List, Items: []*Field{{Kind: IPv6}}, When: []Cond{{Field: "type", In: []uint64{0, 2}}}, Size: Size{Field: "headerLength", Unit: 1, Div: 2}, Doc: "addresses on the way", RFC: "RFC 6275 section 6.4"},

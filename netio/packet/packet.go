@@ -149,6 +149,10 @@ func (proto *Proto) headerLen(p *Packet, h []byte) int {
 	n := proto.minBytes
 	if proto.Header != nil {
 		n = max(int(proto.hdr.load(h))*proto.hdrUnit+proto.hdrPlus, n)
+	} else if proto.tail != nil {
+		if proto.tail.holds(proto.tail.f.ld.load(h)) {
+			n += proto.tailBytes
+		}
 	} else if proto.variable {
 		n = proto.measure(p.reg, h)
 	}

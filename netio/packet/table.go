@@ -105,6 +105,10 @@ type Cond struct {
 	f *Field // the row, in a header of its own
 }
 
+func (c *Cond) same(d *Cond) bool {
+	return c.Field == d.Field && c.Mask == d.Mask && slices.Equal(c.In, d.In) && c.Min == d.Min && c.Max == d.Max && c.Not == d.Not
+}
+
 func (c *Cond) holds(v uint64) bool {
 	if c.Mask != 0 {
 		v &= c.Mask
@@ -361,9 +365,11 @@ type Proto struct {
 	byName    map[string]*Field
 	id        int
 	bit       uint64
-	fixedBits int  // all leading rows with a constant place
-	minBytes  int  // of the header
-	variable  bool // the header has rows whose place depends on the bytes
+	fixedBits int   // all leading rows with a constant place
+	minBytes  int   // of the header
+	variable  bool  // the header has rows whose place depends on the bytes
+	tail      *Cond // what all rows behind the fixed ones depend on
+	tailBytes int   // of those rows
 	hdr       loadRule
 	hdrUnit   int
 	hdrPlus   int
@@ -548,6 +554,7 @@ func (p *Proto) compile() error {
 		return err
 	}
 	p.minBytes = (p.fixedBits + 7) / 8
+	p.findTail()
 	p.replyTold = allTold
 	ports := slices.ContainsFunc(p.Fields, func(f *Field) bool { return f.Auto != nil && f.Auto.What == AutoFrom })
 	for _, f := range p.Fields {
@@ -604,6 +611,31 @@ func (p *Proto) compile() error {
 		}
 	}
 	return nil
+}
+
+// findTail sees whether the header has one of two lengths, so that it need not
+// be walked to be measured: all rows behind the fixed ones are of constant
+// width and depend on one condition.
+func (p *Proto) findTail() {
+	if p.fixedBits%8 != 0 {
+		return
+	}
+	bits := 0
+	var cond *Cond
+	for _, f := range p.Fields {
+		switch {
+		case f.bitOff >= 0 && f.bitOff+f.width() <= p.fixedBits && f.width() > 0:
+		case f.At > 0 || len(f.When) != 1 || f.width() == 0 || !f.When[0].f.Fixed() || len(f.When[0].f.When) > 0,
+			cond != nil && !cond.same(&f.When[0]):
+			return
+		default:
+			cond = &f.When[0]
+			bits += f.width()
+		}
+	}
+	if bits%8 == 0 {
+		p.tail, p.tailBytes = cond, bits/8
+	}
 }
 
 func (p *Proto) steer(f *Field, dep string) error {
