@@ -44,12 +44,16 @@ func (v *vm) Hold() (release func()) {
 	}
 }
 
-// Sleep blocks the scenario. In real time a signal ends it early. A version
-// that is not live yet blocks nobody but itself.
-func (v *vm) Sleep(d time.Duration) {
+// Sleep blocks the scenario, and reports whether it is to end: it was asked to,
+// or its time is up. Either ends a sleep early. A version that is not live yet
+// blocks nobody but itself.
+func (v *vm) Sleep(d time.Duration) (end bool) {
 	e := v.e
 	if d <= 0 {
-		return
+		return v.toEnd()
+	}
+	if now := e.clock.Now(); e.cfg.For > now && v.staged == nil {
+		d = min(d, e.cfg.For-now)
 	}
 	guard := &e.guard
 	var cancelled chan struct{} // never
@@ -62,19 +66,29 @@ func (v *vm) Sleep(d time.Duration) {
 	defer guard.idle(false)
 	if e.conductor != nil {
 		e.conductor.sleep(e, d)
-		return
+		return v.toEnd()
 	}
-	if e.stepped != nil && v.staged == nil {
-		defer e.clock.(*timers.Virtual).AdvanceTo(e.clock.Now() + d)
-	}
-	end := time.NewTimer(d)
-	defer end.Stop()
+	wake := time.NewTimer(d)
+	defer wake.Stop()
 	select {
-	case <-end.C:
+	case <-wake.C:
 	case <-e.stopWake:
 	case <-e.killWake:
 	case <-cancelled:
+		return true
 	}
+	if e.stepped != nil && v.staged == nil {
+		e.clock.(*timers.Virtual).AdvanceTo(e.clock.Now() + d)
+	}
+	return v.toEnd()
+}
+
+// toEnd reports whether the scenario is to end as soon as it can. What a
+// recorded run is told from outside is seen between its turns only, where a
+// replay sees it too.
+func (v *vm) toEnd() bool {
+	e := v.e
+	return e.killed.Load() || v.staged == nil && (e.stopped.Load() != nil && e.stepped == nil || e.cfg.For > 0 && e.clock.Now() >= e.cfg.For)
 }
 
 // Links are the interfaces.

@@ -75,6 +75,7 @@ type Engine struct {
 	quiet      bool // nothing can happen any more
 	done       bool // virtual time: finished
 	asleep     bool // in sleepSync, in virtual time, until wakeAt
+	stopCuts   bool // asleep: until Stop, at most
 	wakeAt     time.Duration
 	wake       chan struct{} // resumes it
 	conductor  *conductor

@@ -102,8 +102,9 @@ func (h *fake) ClearTimer(id Timer) {
 
 func (h *fake) Immediate(f func()) { h.soon = append(h.soon, f) }
 func (h *fake) Hold() func()       { h.held++; return func() { h.held-- } }
-func (h *fake) Sleep(d time.Duration) {
+func (h *fake) Sleep(d time.Duration) (end bool) {
 	h.now += d
+	return false
 }
 func (h *fake) Links() []LinkInfo            { return h.links }
 func (h *fake) LinkStats(link int) LinkStats { return LinkStats{Sent: uint64(len(h.sent))} }

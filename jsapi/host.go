@@ -30,8 +30,9 @@ type Host interface {
 	// Hold keeps the scenario alive until the function it returns is called:
 	// for a promise with work behind it that is neither timer nor subscription.
 	Hold() (release func())
-	// Sleep blocks the scenario for d; what arrives meanwhile is kept.
-	Sleep(d time.Duration)
+	// Sleep blocks the scenario for d, or until it is to end, and reports
+	// whether it is to; what arrives meanwhile is kept.
+	Sleep(d time.Duration) (end bool)
 
 	// Links are the interfaces the scenario runs on, the default one first.
 	// The slice and its length never change while the scenario runs.

@@ -572,8 +572,7 @@ func (s *schedule) goOn() {
 	}
 }
 
-// block runs the schedule to its end. A host that wakes up before its time
-// wants the scenario to end.
+// block runs the schedule to its end, or until the scenario is to end.
 func (s *schedule) block() {
 	const rest, pause = 100 * time.Millisecond, time.Millisecond
 	h := s.a.host
@@ -595,10 +594,10 @@ func (s *schedule) block() {
 			}
 			at = now + pause // a moment to send what is queued, and to hear signals
 		}
-		h.Sleep(at - now)
-		if awake = h.Now(); awake < at {
+		if h.Sleep(at - now) {
 			s.finish(nil)
 		}
+		awake = h.Now()
 	}
 	if s.failure != nil {
 		s.a.throw(s.failure)

@@ -32,12 +32,13 @@ func (c *clocked) Send(link int, frame []byte, cause Cause) {
 	c.fake.Send(link, frame, cause)
 }
 
-func (c *clocked) Sleep(d time.Duration) {
+func (c *clocked) Sleep(d time.Duration) (end bool) {
 	if c.wake > 0 && c.now+d > c.wake {
 		c.now = max(c.now, c.wake)
-		return
+		return true
 	}
 	c.now += d
+	return false
 }
 
 func newClocked(t testing.TB) (*scene, *clocked) {
