@@ -26,6 +26,7 @@ type conductor struct {
 	over    chan struct{} // closed when all have ended
 	begun   int
 	wires   []*netio.Wires // of all
+	spin    spin
 }
 
 // run conducts until all engines have ended.
@@ -78,6 +79,7 @@ func (c *conductor) begin() (some bool) {
 func (c *conductor) conduct() {
 	for {
 		busy, left := c.begin(), false
+		c.watchSpin()
 		c.land()
 		for _, e := range c.engines {
 			if e.done {
