@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/umpa-run/umpa-run/engine"
 )
 
 // process is all that the command line touches of the process it runs in, so
@@ -20,6 +23,7 @@ type process struct {
 	stdout, stderr                 io.Writer
 	stdoutTerminal, stderrTerminal bool
 	signals                        <-chan os.Signal
+	json                           bool // errors are JSON lines: set once the flags are known
 }
 
 // main runs the command line and returns the exit code.
@@ -47,6 +51,10 @@ func (p *process) complain(e *exitError) {
 	if e.err == nil {
 		return // said already
 	}
+	if p.json {
+		p.complainJSON(e)
+		return
+	}
 	text := ""
 	if s, ok := errors.AsType[pretty](e.err); ok {
 		text = s.Pretty()
@@ -60,6 +68,32 @@ func (p *process) complain(e *exitError) {
 		text = colourDiagnostic(text)
 	}
 	fmt.Fprintln(p.stderr, text)
+}
+
+// errorJSON is one mistake as --log-format json tells it.
+type errorJSON struct {
+	Level   string `json:"level"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// complainJSON prints an error as JSON, a line for each mistake.
+func (p *process) complainJSON(e *exitError) {
+	mistakes := []*engine.ScriptError{{Message: e.err.Error(), Hint: e.hint}}
+	if l, ok := errors.AsType[*engine.LoadError](e.err); ok {
+		mistakes = l.Errors
+	} else if s, ok := errors.AsType[*engine.ScriptError](e.err); ok {
+		mistakes = []*engine.ScriptError{s}
+	}
+	for _, s := range mistakes {
+		b, err := json.Marshal(errorJSON{"error", s.File, s.Line, s.Column, s.Message, s.Hint})
+		if err == nil {
+			fmt.Fprintf(p.stderr, "%s\n", b)
+		}
+	}
 }
 
 // pretty is an error that prints over several lines: engine's.

@@ -175,6 +175,7 @@ func usage(complaint, hint string) error {
 }
 
 func (p *process) run(o *runOptions, scripts, args []string) error {
+	p.json = o.logFormat == "json"
 	configs := make([]engine.Config, len(scripts))
 	for i, s := range scripts {
 		c, err := p.scenario(s)
@@ -245,6 +246,7 @@ func (p *process) scenarioHint(name string) string {
 // runAll runs scenarios together: they share wires, recording and the two
 // output streams.
 func (p *process) runAll(o *runOptions, configs []engine.Config) error {
+	p.json = o.logFormat == "json"
 	base, err := p.configure(o)
 	if err != nil {
 		return err
