@@ -49,6 +49,10 @@ type Config struct {
 	// interface with a Name is bound to the one that the scenario's options
 	// call so, one without is the next.
 	Interfaces []Interface
+	// Shared says that Interfaces are those of several scenarios: one with a
+	// name that the options do not call is then another scenario's, not a
+	// mistake. A scenario whose options name none takes all of them.
+	Shared bool
 	// Wires are the virtual wires to plug into, for engines that shall meet;
 	// nil means wires of its own.
 	Wires *netio.Wires

@@ -150,6 +150,8 @@ func (e *Engine) openLinks() error {
 			switch {
 			case at >= 0:
 				pairs[at].Interface, bound[at] = g, true
+			case g.Name != "" && len(wants) > 0 && e.cfg.Shared:
+				// It is another scenario's.
 			case g.Name != "" && len(wants) > 0:
 				names := make([]string, len(wants))
 				for i, w := range wants {

@@ -275,6 +275,7 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 		merged := *base
 		merged.Script, merged.Source, merged.FS, merged.Args = c.Script, c.Source, c.FS, c.Args
 		merged.Number = i + 1
+		merged.Shared = len(configs) > 1
 		e, err := engine.New(merged)
 		if err != nil {
 			release()
@@ -285,6 +286,11 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 			// One seed repeats the whole run.
 			base.Seed, base.SeedSet = e.Seed(), true
 		}
+	}
+	if name := unwanted(base.Interfaces, engines); name != "" {
+		release()
+		return &exitError{code: exitEnvironment, err: fmt.Errorf("-i %s=…: no scenario has an interface %q", name, name),
+			hint: "export const options = { interfaces: ['" + name + "'] }"}
 	}
 	if o.user != "" {
 		if err := becomeUser(o.user); err != nil {
@@ -330,6 +336,18 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 			}
 		}
 	}
+}
+
+// unwanted is the name of an interface that none of the scenarios took, or "".
+func unwanted(given []engine.Interface, engines []*engine.Engine) string {
+	for _, g := range given {
+		if g.Name != "" && !slices.ContainsFunc(engines, func(e *engine.Engine) bool {
+			return slices.ContainsFunc(e.Summary().Interfaces, func(i engine.InterfaceSummary) bool { return i.Name == g.Name })
+		}) {
+			return g.Name
+		}
+	}
+	return ""
 }
 
 // configure turns flags into what all engines of a run have in common.
