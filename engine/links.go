@@ -211,6 +211,8 @@ func (e *Engine) openLinks() error {
 
 // linkInfo is what the script sees of a link: the addresses that the options
 // say, else the kernel's, else on a wire those that the scenario's number gives.
+// On a tap the scenario is not the kernel's interface but its peer, and has a
+// MAC of its own.
 func linkInfo(name string, info netio.Info, w *wanted, number int) jsapi.LinkInfo {
 	l := jsapi.LinkInfo{Name: name, Kind: string(info.Kind), MAC: packet.MAC(info.MAC), Addrs: info.Addrs, MTU: info.MTU, Up: info.Up,
 		First: firstLayer(info.LinkType)}
@@ -219,6 +221,9 @@ func linkInfo(name string, info netio.Info, w *wanted, number int) jsapi.LinkInf
 		l.MAC = packet.MAC{2, 0, 0, 0, 0, n}
 		l.IPv4 = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)
 		l.IPv6 = netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0xfd, 15: n}), 64)
+	}
+	if info.Kind == netio.KindTap {
+		l.MAC = packet.MAC{2, 0, 0, 0, 1, byte(number)}
 	}
 	for _, p := range info.Addrs {
 		switch a := p.Addr(); {

@@ -60,3 +60,14 @@ func TestSendFailuresAreSaidSeldom(t *testing.T) {
 		t.Errorf("%d notices, want %d:\n%s", n, maxCauses, got)
 	}
 }
+
+// TestTapAddress: a scenario on a tap is not the kernel's end of it.
+func TestTapAddress(t *testing.T) {
+	tap := netio.Info{Kind: netio.KindTap, LinkType: netio.LinkTypeEthernet, MAC: netio.MAC{2, 1, 1, 1, 1, 1}}
+	if got := linkInfo("t", tap, nil, 7).MAC.String(); got != "02:00:00:00:01:07" {
+		t.Errorf("MAC %s", got)
+	}
+	if got := linkInfo("t", tap, &wanted{mac: netio.MAC{2, 0, 0, 0, 0, 9}}, 7).MAC.String(); got != "02:00:00:00:00:09" {
+		t.Errorf("MAC of the options %s", got)
+	}
+}
