@@ -72,6 +72,7 @@ type Engine struct {
 	onStop     func() bool   // stopping: whether onStop still waits
 	reason     string        // why it ended
 	err        error
+	alone      bool // no other scenario runs with it
 	quiet      bool // nothing can happen any more
 	done       bool // virtual time: finished
 	asleep     bool // in sleepSync, in virtual time, until wakeAt
@@ -266,6 +267,7 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		}
 		e.feed = e.cfg.replay
 	}
+	engines[0].alone = len(engines) == 1
 	stop := context.AfterFunc(ctx, func() {
 		for _, e := range engines {
 			e.Stop("interrupted")
@@ -378,6 +380,7 @@ func (e *Engine) proceed() {
 		}
 		if e.reason == "done" {
 			e.vm.warnPending()
+			e.warnAlone()
 		}
 		e.settleTrial() // from here on there is nothing to go back to
 		e.state = stateStopping
@@ -396,6 +399,19 @@ func (e *Engine) proceed() {
 		return
 	}
 	e.state = stateEnded
+}
+
+// warnAlone says why a scenario that waits for packets ended at once.
+func (e *Engine) warnAlone() {
+	if !e.alone || !e.cfg.EndAtRest || e.number > 0 || !e.vm.api.Alive() {
+		return
+	}
+	for _, l := range e.links {
+		if l.info.Kind != netio.KindWire {
+			return
+		}
+	}
+	e.notice("nobody else is on the wire, so no packet can arrive: run it beside another scenario, or on an interface: -i eth0")
 }
 
 // failed reports whether the run has come to an end by an error or by Kill.
