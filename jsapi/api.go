@@ -25,6 +25,7 @@ type API struct {
 	// Constructors and functions as they were before any script ran: a script
 	// may replace the globals.
 	newError, newTypeError, newRangeError goja.Value
+	freezeObject                          goja.Callable // Object.freeze, whatever a script makes of it
 	noop                                  goja.Callable
 	jobs                                  reflect.Value // the runtime's queue of microtasks; invalid when this goja hides it
 
@@ -70,6 +71,7 @@ var installs = []struct {
 // [Host.Fail].
 func New(rt *goja.Runtime, host Host) *API {
 	a := &API{rt: rt, host: host, reg: packet.Builtin(), exports: rt.NewObject()}
+	a.freezeObject, _ = goja.AssertFunction(rt.Get("Object").ToObject(rt).Get("freeze"))
 	a.newError, a.newTypeError, a.newRangeError = rt.Get("Error"), rt.Get("TypeError"), rt.Get("RangeError")
 	a.noop, _ = goja.AssertFunction(rt.ToValue(func(goja.FunctionCall) goja.Value { return goja.Undefined() }))
 	a.jobs = reflect.ValueOf(rt).Elem().FieldByName("jobQueue")

@@ -286,7 +286,13 @@ func (a *API) integer(v uint64) goja.Value {
 
 // toJS turns a field's value into a script's, freshly made. f may be nil where
 // no table describes it.
-func (a *API) toJS(f *packet.Field, v packet.Value) goja.Value {
+func (a *API) toJS(f *packet.Field, v packet.Value) goja.Value { return a.valueJS(f, v, false) }
+
+// readJS is toJS for what is read from a header: lists and objects are copies
+// that cannot be changed, since a change would not reach the packet.
+func (a *API) readJS(f *packet.Field, v packet.Value) goja.Value { return a.valueJS(f, v, true) }
+
+func (a *API) valueJS(f *packet.Field, v packet.Value, frozen bool) goja.Value {
 	switch x := v.(type) {
 	case nil:
 		return goja.Undefined()
@@ -326,13 +332,20 @@ func (a *API) toJS(f *packet.Field, v packet.Value) goja.Value {
 		}
 		list := make([]any, len(x))
 		for i := range x {
-			list[i] = a.toJS(item, x[i])
+			list[i] = a.valueJS(item, x[i], frozen)
 		}
-		return a.rt.NewArray(list...)
+		o := a.rt.NewArray(list...)
+		if frozen {
+			a.freeze(o)
+		}
+		return o
 	case packet.Fields:
 		o := a.rt.NewObject()
 		for i := range x {
-			a.put(o, x[i].Name, a.toJS(partIn(f, x[i].Name, x), x[i].Value))
+			a.put(o, x[i].Name, a.valueJS(partIn(f, x[i].Name, x), x[i].Value, frozen))
+		}
+		if frozen {
+			a.freeze(o)
 		}
 		return o
 	}

@@ -40,6 +40,7 @@ type sub struct {
 	left     int // packets until it ends by itself; -1: it does not
 	hits     uint64
 	ended    bool
+	mixed    bool // the console has said that it returned a list of packets and others
 
 	number uint64   // order of registration
 	table  *table   // where it is found by exact values
@@ -327,11 +328,25 @@ func (a *API) returned(s *sub, received *view, o *goja.Object) {
 	switch o.ExportType() {
 	case typeList:
 		n := o.Get("length").ToInteger()
+		parts := int64(0)
+		var other goja.Value
 		for i := int64(0); i < n; i++ { // ignored, unless all are something to send
-			x, ok := o.Get(a.integer(uint64(i)).String()).(*goja.Object)
-			if !ok || !a.isPart(x) {
-				return
+			x := o.Get(a.integer(uint64(i)).String())
+			if y, ok := x.(*goja.Object); ok && a.isPart(y) {
+				parts++
+			} else if other == nil {
+				other = x
 			}
+			if other != nil && (parts > 0 || i >= maxItems) {
+				break
+			}
+		}
+		if other != nil {
+			if parts > 0 && !s.mixed {
+				s.mixed = true
+				a.host.Log("warn", fmt.Sprintf("%s returned a list of packets with %s among them: nothing of such a list is sent", s.h.Name, a.describe(other)))
+			}
+			return
 		}
 		for _, v := range a.gather(s.h.Name, []goja.Value{o}) {
 			if v == received {

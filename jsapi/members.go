@@ -128,7 +128,9 @@ func (v *view) allLayers() goja.Value {
 	for i := range list {
 		list[i] = v.layerAt(i).object()
 	}
-	return v.a.rt.NewArray(list...)
+	o := v.a.rt.NewArray(list...)
+	v.a.freeze(o)
+	return o
 }
 
 func (v *view) nthLayer(call goja.FunctionCall) goja.Value {

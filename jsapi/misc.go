@@ -104,10 +104,8 @@ func (a *API) installMisc() {
 
 // freeze makes an object of ours read-only.
 func (a *API) freeze(o *goja.Object) {
-	if f, ok := goja.AssertFunction(a.rt.Get("Object").ToObject(a.rt).Get("freeze")); ok {
-		if _, err := f(goja.Undefined(), o); err != nil {
-			panic(err)
-		}
+	if _, err := a.freezeObject(goja.Undefined(), o); err != nil {
+		panic(err)
 	}
 }
 

@@ -116,7 +116,7 @@ func (a *API) receiveLoop(call goja.FunctionCall) goja.Value {
 	if x := opt["count"]; x != nil {
 		count = a.number("receiveLoop: count", x, 1, 1<<52)
 	}
-	inner := &sub{a: a, match: m, h: a.handler("receiveLoop(" + m.name + ")" + a.position())}
+	inner := &sub{a: a, match: m, h: a.handlerAt("receiveLoop(" + m.name + ")" + a.position())}
 	a.react("receiveLoop", inner, call.Argument(1))
 	d := a.promise()
 	n := int64(0)
@@ -234,6 +234,15 @@ func (a *API) receive(call goja.FunctionCall) goja.Value {
 	return o
 }
 
+// handlerAt is the entry of that name, which all calls from one place have in common:
+// a scenario may select for every connection.
+func (a *API) handlerAt(name string) *Handler {
+	if s := a.names[name]; s != nil {
+		return s.last
+	}
+	return a.handler(name)
+}
+
 // branch is one alternative of select().
 type branch struct {
 	name  string
@@ -254,7 +263,7 @@ func (a *API) selectBranch(call goja.FunctionCall) goja.Value {
 		if l, ok := v.(*goja.Object); ok && l.ExportType() == typeList {
 			v = l.Get("0")
 			if f := l.Get("1"); f != nil && !goja.IsUndefined(f) {
-				b.does = &sub{a: a, h: a.handler("select: " + k)}
+				b.does = &sub{a: a, h: a.handlerAt("select: " + k + a.position())}
 				a.react("select: "+k, b.does, f)
 			}
 		}

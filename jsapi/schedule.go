@@ -18,6 +18,8 @@ const (
 	// scheduleBatch is how many packets a schedule sends before everybody else
 	// has a turn.
 	scheduleBatch = 256
+	// scheduleTurn is how long a source of script code may take before that.
+	scheduleTurn = 10 * time.Millisecond
 	// scheduleLag is how far a schedule may be behind and still make up for it:
 	// what was due before is left out, so that a scenario that was held up does
 	// not flood afterwards.
@@ -58,9 +60,9 @@ type schedule struct {
 	tick   int64         // slots of the timetable since base
 	missed int64         // of those, left out
 	paced  uint64        // bytes since base, where their number is the pace
-	sent   uint64
+	sent   uint64        // packets handed to the host, or to the queue of their neighbour
 	bytes  uint64
-	mark   time.Duration // since when the rate is measured
+	mark   time.Duration // since when this timetable is in force
 	marked uint64        // packets sent before
 	last   time.Duration // when the last packet was sent
 	check  time.Duration // when to look whether it keeps up
@@ -263,6 +265,21 @@ func (s *schedule) readSource(x goja.Value) {
 		}
 		return
 	case typeFunction, typeClass:
+		if tag := o.GetSymbol(goja.SymToStringTag); tag != nil {
+			name := o.Get("name").String()
+			switch tag.String() {
+			case "GeneratorFunction":
+				if name == "" {
+					name = "(function* () { … })"
+				}
+				a.fail("call it: "+name+"()", "schedule: the generator function %s is no source of packets, what it returns is one", name)
+			case "AsyncFunction", "AsyncGeneratorFunction":
+				if name == "" {
+					name = "the source"
+				}
+				a.fail(synchronousHint, "schedule: %s is async: a source function must be synchronous", name)
+			}
+		}
 		if n := o.Get("name"); n != nil && goja.IsString(n) && n.String() != "" {
 			s.name = n.String()
 			if p := a.reg.Proto(s.name); p != nil && o.StrictEquals(a.exports.Get(p.Name)) {
@@ -392,7 +409,9 @@ func (s *schedule) run(now time.Duration) {
 			break
 		}
 		left -= n
-		s.slots(n, now)
+		if s.slots(n, now) {
+			break
+		}
 	}
 	if s.bytes > before {
 		s.last = s.a.host.Now()
@@ -428,8 +447,9 @@ func (s *schedule) skip(now time.Duration) {
 	}
 }
 
-// slots sends the packets of the next n slots.
-func (s *schedule) slots(n int64, now time.Duration) {
+// slots sends the packets of the next n slots. It reports whether it left some
+// because that took long: everybody else is to have a turn.
+func (s *schedule) slots(n int64, now time.Duration) (long bool) {
 	cause := Cause{s.h, 0}
 	if !s.source.scripted() && s.table.pace != paceDrawn {
 		if t, ok := s.source.(*templates); ok && s.table.pace != paceBits {
@@ -438,27 +458,35 @@ func (s *schedule) slots(n int64, now time.Duration) {
 		for ; n > 0; n-- {
 			if err := s.slot(now, cause); err != nil {
 				s.finish(err)
-				return
+				break
 			}
 		}
-		return
+		return false
 	}
+	// To the watch each call of the source is a callback: one that is called often
+	// is no runaway.
 	a := s.a
+	watch := a.host.Watch()
 	if s.table.blocking { // within the script's own call: what it throws goes there
 		for ; n > 0 && !s.over; n-- {
 			if err := s.slot(now, cause); err != nil {
 				s.finish(err)
 			}
+			watch.Leave()
+			watch.Enter()
 		}
-		return
+		return false
 	}
-	for n > 0 && !s.over && !s.paused && !a.closed {
+	for n > 0 && !long && !s.over && !s.paused && !a.closed {
 		var err error
 		ex := a.guarded(func() {
 			a.enter(s.h, func() {
-				for n > 0 && err == nil && !s.over && !s.paused && !a.closed {
+				for n > 0 && err == nil && !s.over && !s.paused && !a.closed && !long {
 					n--
 					err = s.slot(now, cause)
+					long = a.host.Now()-now > scheduleTurn
+					watch.Leave()
+					watch.Enter()
 					if a.pending() || len(a.rejections) > 0 {
 						return
 					}
@@ -473,6 +501,7 @@ func (s *schedule) slots(n int64, now time.Duration) {
 		}
 		a.settle()
 	}
+	return long
 }
 
 // guarded runs f, which may call script code, and returns what it threw.
@@ -586,7 +615,7 @@ func (s *schedule) block() {
 		}
 		if at <= now {
 			s.run(now)
-			// To the watch each batch is a callback: a long schedule is no runaway.
+			// To the watch each batch is a callback, too.
 			h.Watch().Leave()
 			h.Watch().Enter()
 			if now-awake < rest {
@@ -598,6 +627,10 @@ func (s *schedule) block() {
 			s.finish(nil)
 		}
 		awake = h.Now()
+	}
+	var interrupted *goja.InterruptedError
+	if errors.As(s.failure, &interrupted) {
+		panic(interrupted) // no catch of the script's stops that
 	}
 	if s.failure != nil {
 		s.a.throw(s.failure)
@@ -634,14 +667,17 @@ func (s *schedule) finish(err error) {
 		if s.name != "" {
 			s.h.Name = s.name
 		}
-		if s.done == nil {
+		// What the script did not throw is told to the host even where the script
+		// waits for the end: it knows the words and the place.
+		own := false
+		switch err.(type) {
+		case *goja.InterruptedError, *goja.StackOverflowError, *Panic:
+			own = true
+		}
+		if s.done == nil || own {
 			var ex *goja.Exception
-			if !errors.As(err, &ex) {
-				switch err.(type) {
-				case *goja.InterruptedError, *goja.StackOverflowError, *Panic:
-				default: // our own words, as the script would see them
-					err = a.exception(a.errorValue(err))
-				}
+			if !own && !errors.As(err, &ex) { // our own words, as the script would see them
+				err = a.exception(a.errorValue(err))
 			}
 			s.h.Errors++
 			a.host.Fail(err, s.h)
@@ -667,10 +703,15 @@ func (s *schedule) cancel()                   { s.finish(nil) }
 func (s *schedule) hold(in *scope, place int) { s.scope, s.held = in, place }
 func (s *schedule) place() int                { return s.held }
 
-// achieved is the rate so far, in packets per second, and how long it was
-// measured.
+// achieved is the rate in packets per second over all the time that the schedule
+// has run, without its pauses and whatever its timetable was meanwhile, and how
+// long that is.
 func (s *schedule) achieved(now time.Duration) (rate float64, over time.Duration) {
-	n := s.sent - s.marked
+	return s.measure(now, s.origin, s.sent)
+}
+
+// measure is the rate of n packets since a time at which a slot was due.
+func (s *schedule) measure(now, since time.Duration, n uint64) (rate float64, over time.Duration) {
 	until := now
 	if s.over {
 		until = s.last
@@ -683,7 +724,7 @@ func (s *schedule) achieved(now time.Duration) (rate float64, over time.Duration
 	case s.table.pace != paceMax:
 		until = max(until, s.due())
 	}
-	if over = until - s.mark; over <= 0 {
+	if over = until - since; over <= 0 {
 		return 0, 0
 	}
 	return float64(n) / over.Seconds(), over
@@ -708,7 +749,7 @@ func (s *schedule) complain(now time.Duration) {
 	if s.over {
 		now = s.last
 	}
-	rate, over := s.achieved(now)
+	rate, over := s.measure(now, s.mark, s.sent-s.marked)
 	if over <= 0 {
 		return
 	}
@@ -725,7 +766,7 @@ func (s *schedule) complain(now time.Duration) {
 		short = 1 - float64(done)/(over.Seconds()*s.target())
 		text = fmt.Sprintf("%s packets/s instead of %s", figure(rate), figure(s.target()))
 	case s.table.pace == paceBits:
-		bits := float64(s.bytes) * 8 / over.Seconds()
+		bits := float64(s.paced) * 8 / over.Seconds()
 		short = 1 - bits/s.table.rate
 		text = fmt.Sprintf("%s bit/s instead of %s", figure(bits), figure(s.table.rate))
 	}

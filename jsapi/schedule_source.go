@@ -217,6 +217,8 @@ func (p *productSource) send(s *schedule, now time.Duration, cause Cause) (packe
 	return 1, bytes, err
 }
 
+const synchronousHint = "prepare what is needed before; to wait between packets: for (…) { send(pkt); await sleep(…) }"
+
 // functionSource asks a function of the script.
 type functionSource struct{ call goja.Callable }
 
@@ -245,6 +247,8 @@ func (a *API) sendGiven(s *schedule, x goja.Value, cause Cause) (packets, bytes 
 	switch {
 	case x == nil || goja.IsNull(x):
 		return 0, 0, nil
+	case x.ExportType() == typePromise:
+		return 0, 0, &mistake{s.name + " returned a promise: a source function must be synchronous", synchronousHint}
 	case x.ExportType() != nil && x.ExportType().Kind().String() == "bool" && !x.ToBoolean():
 		return 0, 0, io.EOF
 	}
@@ -422,7 +426,8 @@ func (s *schedule) resume() {
 }
 
 // set changes the timetable of a running schedule. A new pace counts from the
-// last packet that was sent; the rate achieved is measured from then on.
+// last packet that was sent, and whether it is kept up with is judged from then
+// on; the rate achieved is still that of the whole schedule.
 func (s *schedule) set(v goja.Value) {
 	if s.over {
 		return

@@ -47,7 +47,7 @@ func (a *API) installVarying() {
 	a.varyMark = goja.NewSymbol("umpa.varying")
 	a.varyProto = a.rt.NewObject()
 	none := func(goja.FunctionCall) goja.Value {
-		a.fail("take one with .value: ids.value + 1", "a varying value is no number or text by itself")
+		a.fail("ids.value + 1", "a varying value is no number or text by itself: take one with .value")
 		return nil
 	}
 	for _, name := range []string{"valueOf", "toString", "toJSON"} {

@@ -492,10 +492,10 @@ func (l *layer) Get(key string) goja.Value {
 	case howValue:
 		if f.f.Kind == packet.Choice { // the value alone does not tell which case it is
 			if x, ok := p.Script(l.i, f.f); ok {
-				return a.toJS(nil, x)
+				return a.readJS(nil, x)
 			}
 		} else if x, ok := p.Value(l.i, f.f); ok {
-			return a.toJS(f.f, x)
+			return a.readJS(f.f, x)
 		}
 	case howLayer:
 		return a.rt.ToValue(l.class.proto.Name)

@@ -1,6 +1,9 @@
 package jsapi
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const echo = `eth({src:'02:00:00:00:00:02',dst:'02:00:00:00:00:01'}), ip({src:'10.0.0.2',dst:'10.0.0.1',id:7}), icmp({type:8,id:3,seq:4}), 'abcdefgh'`
 
@@ -119,4 +122,32 @@ func TestExpressions(t *testing.T) {
 		}
 		s.noFailures()
 	}
+}
+
+// TestReadOnly has what is read from a packet refuse changes, which would not
+// reach it.
+func TestReadOnly(t *testing.T) {
+	s := newScene(t)
+	s.run(`const d = packet(ip(), udp({ sport: 53 }), dns({ answers: [{ name: 'a.b', type: 'A', ttl: 1, data: '10.0.0.1' }] }));
+		const p = parse(packet(eth(), d).bytes)`)
+	for _, src := range []string{
+		"p.dns.answers[0].name = 'x'", "p.dns.answers.push({})", "p.dns.answers.length = 0", "delete p.dns.answers[0].ttl", "p.layers.push(1)", "d.dns.answers[0].ttl = 5",
+	} {
+		if got := s.eval(src); !strings.HasPrefix(got, "TypeError: ") {
+			t.Errorf("%s: %s", src, got)
+		}
+	}
+	if got := s.eval("const c = p.dns.answers.map(x => ({ ...x, ttl: 9 })); c[0].ttl + ',' + p.dns.answers[0].ttl + ',' + p.toJSON().layers.push(1)"); got != "9,1,5" {
+		t.Errorf("a copy: %s", got)
+	}
+}
+
+func TestMixedList(t *testing.T) {
+	s := newScene(t)
+	s.run("on('icmp', p => [p.reply(), 5]); on('icmp', p => [1, 2])")
+	s.deliver(frame(t, echo), frame(t, echo))
+	if len(s.host.sent) != 0 || len(s.host.logs) != 1 || !strings.Contains(s.host.logs[0], "returned a list of packets with 5 among them") {
+		t.Errorf("sent %d, logs %q", len(s.host.sent), s.host.logs)
+	}
+	s.noFailures()
 }
