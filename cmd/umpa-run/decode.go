@@ -182,6 +182,12 @@ func (d *decoder) newLink(lt netio.LinkType) (link, error) {
 		l.first = d.reg.Proto("ip")
 	case netio.LinkTypeIPv6:
 		l.first = d.reg.Proto("ip6")
+	case netio.LinkTypeSLL:
+		l.first = d.reg.Proto("sll")
+	case netio.LinkTypeSLL2:
+		l.first = d.reg.Proto("sll2")
+	case netio.LinkTypeNull, netio.LinkTypeLoop:
+		l.first = d.reg.Proto("loopback")
 	}
 	switch {
 	case d.match == "":

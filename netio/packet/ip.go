@@ -42,7 +42,7 @@ var protoIP = Register(&Proto{
 		{Name: "options", Kind: Options, Size: Size{Field: "headerLength", Unit: 4, Plus: -20}, Doc: "list of { type, data }", RFC: "RFC 791 section 3.1",
 			TLV: &TLV{TypeBytes: 1, LenBytes: 1, LenPlus: 2, Pad: 1, End: 0, Align: 4}},
 	},
-	Over:   []Bind{{Space: "eth", Value: 0x0800}, {Space: "ip", Value: 4}},
+	Over:   familyBinds([]Bind{{Space: "eth", Value: 0x0800}, {Space: "ip", Value: 4}}, 2),
 	Next:   &Next{Space: "ip", Fields: []string{"protocol"}, When: []Cond{{Field: "offset", In: []uint64{0}}}},
 	Header: &Size{Field: "headerLength", Unit: 4},
 	Swap:   [][2]string{{"src", "dst"}},

@@ -15,7 +15,7 @@ var protoIP6 = Register(&Proto{
 		{Name: "src", Kind: IPv6, Own: OwnIPv6, Doc: "source; the interface's when not told", RFC: "RFC 8200 section 3"},
 		{Name: "dst", Kind: IPv6, Doc: "destination", RFC: "RFC 8200 section 3"},
 	},
-	Over: []Bind{{Space: "eth", Value: 0x86dd}, {Space: "ip", Value: 41}},
+	Over: familyBinds([]Bind{{Space: "eth", Value: 0x86dd}, {Space: "ip", Value: 41}}, 24, 28, 30),
 	Next: &Next{Space: "ip", Fields: []string{"nextHeader"}},
 	Swap: [][2]string{{"src", "dst"}},
 	Reply: func(c *ReplyContext) error {

@@ -15,6 +15,7 @@ var summaries map[string]func(p *Packet, i int, b []byte) []byte
 
 func init() { // here, because summaries of errors hold summaries
 	summaries = map[string]func(p *Packet, i int, b []byte) []byte{
+		"sll": summaryName, "sll2": summaryName, "loopback": summaryName,
 		"eth": summaryEth, "vlan": summaryVLAN, "arp": summaryARP,
 		"ip": summaryIP, "ip6": summaryIP6, "ip6hop": summaryName, "ip6dest": summaryName, "ip6route": summaryName, "ip6frag": summaryFragment,
 		"icmp": summaryICMP, "icmp6": summaryICMP6, "tcp": summaryTCP, "udp": summaryUDP,

@@ -259,7 +259,14 @@ func (p *Packet) tellsError() bool {
 	return false
 }
 
-func link(p *Proto) bool { return p.Name == "eth" || p.Name == "vlan" }
+// link reports whether p is a header of the link, in front of all others.
+func link(p *Proto) bool {
+	switch p.Name {
+	case "eth", "vlan", "sll", "sll2", "loopback":
+		return true
+	}
+	return false
+}
 
 // swapped reports whether a is q with its two halves of n bytes exchanged.
 func swapped(a, q []byte, n int) bool {
@@ -354,9 +361,12 @@ func (p *Packet) linkLayers(env *Env, ipLayer int, toMany bool) (*Packet, bool, 
 			return nil, false, nil
 		}
 		var fields Fields
-		if r.Proto.Name == "eth" {
+		switch r.Proto.Name {
+		case "eth":
 			fields = Fields{{"dst", MAC(h[6:12])}, {"src", env.MAC}}
-		} else {
+		case "sll", "sll2":
+			fields = Fields{{"type", "outgoing"}, {"src", env.MAC}}
+		case "vlan":
 			id, _ := p.Uint(i, r.Proto.byName["id"])
 			fields = Fields{{"id", id}}
 		}
