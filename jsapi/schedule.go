@@ -67,6 +67,7 @@ type schedule struct {
 	last   time.Duration // when the last packet was sent
 	check  time.Duration // when to look whether it keeps up
 	told   bool          // that it does not
+	long   bool          // the last turn was cut short
 
 	scope *scope // that it ends with
 	held  int
@@ -273,7 +274,7 @@ func (s *schedule) readSource(x goja.Value) {
 					name = "(function* () { … })"
 				}
 				a.fail("call it: "+name+"()", "schedule: the generator function %s is no source of packets, what it returns is one", name)
-			case "AsyncFunction", "AsyncGeneratorFunction":
+			case "AsyncFunction":
 				if name == "" {
 					name = "the source"
 				}
@@ -409,7 +410,7 @@ func (s *schedule) run(now time.Duration) {
 			break
 		}
 		left -= n
-		if s.slots(n, now) {
+		if s.long = s.slots(n, now); s.long {
 			break
 		}
 	}
@@ -596,6 +597,8 @@ func (s *schedule) goOn() {
 				s.finish(nil)
 			}
 		})
+	case s.long: // behind whoever is due by now
+		s.timer = s.a.host.SetTimer(max(s.due(), s.a.host.Now()), s.fire)
 	default:
 		s.timer = s.a.host.SetTimer(s.due(), s.fire)
 	}
