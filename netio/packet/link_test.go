@@ -9,7 +9,7 @@ import (
 // TestCookedLinks decodes what stands in place of Ethernet in captures, and
 // builds it again from its fields.
 func TestCookedLinks(t *testing.T) {
-	const ip4 = "4500001c000000004001f6dec0000201c00002020800f7fd00010001"
+	const ip4 = "4500001c000000004001f6ddc0000201c00002020800f7fd00010001"
 	const ip6 = "6000000000003b4020010db8000000000000000000000001" + "20010db8000000000000000000000002"
 	for _, tt := range []struct{ first, header, rest, inner string }{
 		{"sll", "00000001000602000000000200000800", ip4, "ip"},
