@@ -3,7 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -214,7 +218,57 @@ func (v *vm) scriptError(err error, who *jsapi.Handler) *ScriptError {
 		s.Kind, s.Message = KindInternal, name+": "+err.Error()
 	}
 	s.place(src, stack)
+	if s.Line == 0 && who != nil && s.Kind != KindInternal {
+		s.placeHandler(v.unit, who.Name)
+	}
 	return s
+}
+
+// registered is where a handler's name says that it was registered.
+var registered = regexp.MustCompile(` at ([^/]+):(\d+)$`)
+
+// placeHandler gives an error without any call of the author's, such as what a
+// handler returned, the place where the handler was registered or, for one that
+// was found by its name, where it is declared.
+func (s *ScriptError) placeHandler(u *unit, handler string) {
+	src := u.sources
+	if g := registered.FindStringSubmatch(handler); g != nil {
+		line, err := strconv.Atoi(g[2])
+		if err != nil {
+			return
+		}
+		var files []string
+		for name := range src.read {
+			if path.Base(filepath.ToSlash(name)) == g[1] {
+				files = append(files, name)
+			}
+		}
+		if len(files) != 1 { // the name has no folder: it may be either
+			return
+		}
+		s.at(src, files[0], line, strings.TrimSpace)
+		return
+	}
+	if !handlerName.MatchString(handler) {
+		return
+	}
+	declared := regexp.MustCompile(`\b(?:function\s*\*?\s*|const\s+|let\s+|var\s+)` + regexp.QuoteMeta(handler) + `\b`)
+	for n := 1; n <= src.count(u.name); n++ {
+		if found := declared.FindString(src.line(u.name, n)); found != "" {
+			s.at(src, u.name, n, func(line string) string { return line[strings.Index(line, found):] })
+			return
+		}
+	}
+}
+
+// at places an error in a line, at what from leaves of it at the line's end.
+func (s *ScriptError) at(src *sources, name string, line int, from func(line string) string) {
+	text := src.line(name, line)
+	if text == "" {
+		return
+	}
+	s.File, s.Line, s.SourceLine = name, line, text
+	s.Column = utf16Column(text, strings.Index(text, from(text)))
 }
 
 // most calls that an error lists.
@@ -249,6 +303,13 @@ func (s *ScriptError) place(src *sources, stack []goja.StackFrame) {
 	}
 }
 
+// throwHint is for what was thrown and is no Error: goja knows a place for it
+// only where no promise was between.
+const throwHint = "throw new Error(…) tells where it was thrown"
+
+// maxQuoted is how many members of a thrown object a message shows.
+const maxQuoted = 8
+
 // describe is the message of what was thrown, and its hint. What native code
 // threw speaks for itself; what a script or the language threw is named by its
 // class, unless that says nothing.
@@ -256,7 +317,7 @@ func describe(thrown *goja.Exception) (message, hint string) {
 	value := thrown.Value()
 	o, ok := value.(*goja.Object)
 	if !ok {
-		return "uncaught " + quoted(value), "throw new Error(…) tells where it was thrown"
+		return "uncaught " + quoted(value), throwHint
 	}
 	get := func(name string) string {
 		v := o.Get(name)
@@ -276,6 +337,9 @@ func describe(thrown *goja.Exception) (message, hint string) {
 	switch {
 	case message == "" && class == "":
 		message = "uncaught " + quoted(value)
+		if hint == "" {
+			hint = throwHint
+		}
 	case message == "":
 		message = class
 	case class != "" && class != "Error" && class != "GoError" && !native:
@@ -297,7 +361,24 @@ func quoted(v goja.Value) (text string) {
 	if goja.IsString(v) {
 		return fmt.Sprintf("%q", v.String())
 	}
-	return v.String()
+	o, ok := v.(*goja.Object)
+	if !ok || o.ClassName() != "Object" || len(o.Keys()) == 0 {
+		return v.String()
+	}
+	var parts []string
+	for _, k := range o.Keys() {
+		if len(parts) == maxQuoted {
+			parts = append(parts, "…")
+			break
+		}
+		item := o.Get(k)
+		if _, nested := item.(*goja.Object); nested {
+			parts = append(parts, k+": …") // it may nest without end
+		} else {
+			parts = append(parts, k+": "+quoted(item))
+		}
+	}
+	return "{ " + strings.Join(parts, ", ") + " }"
 }
 
 // faultAt is the place in a Go stack trace that a panic came from, for reports:

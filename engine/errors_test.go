@@ -12,6 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// hears is a first line by which a script hears an ARP request of its own.
+const hears = "export const options = { interfaces: { a: {}, b: {} } }; setTimeout(() => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff' }), arp()), { iface: 'a' }), 5);\n"
+
 // TestErrors runs files with a mistake each, and compares what their author
 // is told.
 func TestErrors(t *testing.T) {
@@ -69,6 +72,24 @@ hint: throw new Error(…) tells where it was thrown`},
 main.js:1:20: uncaught 42
   setTimeout(() => { throw 42 });
                      ^`},
+		{"thrown object", map[string]string{"main.js": "const a = 1;\nthrow { a, b: 'x', c: {} };\n"}, `
+main.js: uncaught { a: 1, b: "x", c: … }
+hint: throw new Error(…) tells where it was thrown`},
+		{"returned packet", map[string]string{"main.js": hears + "\n  on('arp', (pkt) => pkt, { iface: 'b' });\n"}, `
+main.js:3:3: TypeError: the handler returned the packet it received
+  on('arp', (pkt) => pkt, { iface: 'b' });
+  ^
+hint: forward() or pkt.with({}) says it is meant`},
+		{"rejection in a handler", map[string]string{"main.js": hears + "/* */ on('arp', async () => {\n  throw { a: 1 };\n}, { iface: 'b' });\n"}, `
+main.js:2:1: uncaught { a: 1 }
+  /* */ on('arp', async () => {
+  ^
+hint: throw new Error(…) tells where it was thrown`},
+		{"rejection in a handler by name", map[string]string{"main.js": hears + "\nexport async function onArp(pkt) {\n  throw 5;\n}\n"}, `
+main.js:3:14: uncaught 5
+  export async function onArp(pkt) {
+               ^
+hint: throw new Error(…) tells where it was thrown`},
 		{"syntax", map[string]string{"main.js": "const a = 1;\nconst b = = 2;\n"}, `
 main.js:2:11: unexpected "="
   const b = = 2;
@@ -163,7 +184,8 @@ main.js:1:40: options: lan.ip: '10.0.0.256/24' is not an IPv4 address with its p
 			if tt.files[script] == "" {
 				script = "main.ts"
 			}
-			e, err := New(Config{Script: script, Virtual: true, CallbackTimeout: 200 * time.Millisecond})
+			e, err := New(Config{Script: script, Virtual: true, CallbackTimeout: 200 * time.Millisecond,
+				Interfaces: []Interface{{Spec: "wire:x"}, {Spec: "wire:x"}}})
 			if err == nil {
 				err = e.Run(context.Background())
 			}

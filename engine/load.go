@@ -64,8 +64,19 @@ type sources struct {
 	shown map[string]string // what goja calls a file -> how messages show it
 }
 
+// count is how many lines a file has; 0 when it is not known.
+func (s *sources) count(name string) int { return len(s.all(name)) }
+
 // line returns a line of a file, or nothing.
 func (s *sources) line(name string, n int) string {
+	lines := s.all(name)
+	if n < 1 || n > len(lines) {
+		return ""
+	}
+	return strings.TrimSuffix(lines[n-1], "\r")
+}
+
+func (s *sources) all(name string) []string {
 	lines, known := s.lines[name]
 	if !known {
 		if read := s.read[name]; read != nil {
@@ -75,10 +86,7 @@ func (s *sources) line(name string, n int) string {
 		}
 		s.lines[name] = lines
 	}
-	if n < 1 || n > len(lines) {
-		return ""
-	}
-	return strings.TrimSuffix(lines[n-1], "\r")
+	return lines
 }
 
 // loader bundles one scenario.
