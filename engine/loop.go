@@ -456,25 +456,9 @@ func (e *Engine) next() (at, now time.Duration, ok bool) {
 	if e.ready() {
 		return now, now, true
 	}
-	at, ok = e.vm.timers.Peek()
-	earlier := func(t time.Duration) {
-		if !ok || t < at {
-			at, ok = t, true
-		}
-	}
-	for _, l := range e.links {
-		if l.timed != nil && !l.ended {
-			earlier(l.due)
-		}
-	}
-	if e.cfg.For > 0 && e.state == stateRunning {
-		earlier(e.cfg.For)
-	}
-	if e.state == stateStopping {
-		earlier(e.stopAt)
-	}
-	if t, more := e.feed.next(); more {
-		earlier(t)
+	at, ok = e.deadline()
+	if t, more := e.feed.next(); more && (!ok || t < at) {
+		at, ok = t, true
 	}
 	return at, now, ok
 }
