@@ -312,7 +312,7 @@ func (a *API) unanswered(l *link, n *neighbour) {
 	n.warned = true
 	c.silent++
 	if c.silent <= hopWarned {
-		a.host.Log("warn", fmt.Sprintf("%v (packets dropped: %d)", silence(l, n), lost))
+		a.host.Log("error", fmt.Sprintf("%v (packets dropped: %d)", silence(l, n), lost))
 	}
 	if c.silent == hopWarned {
 		a.host.Log("warn", fmt.Sprintf("%s: further neighbours that do not answer are counted, not named: see dropped", l.name))

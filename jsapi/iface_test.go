@@ -103,7 +103,7 @@ func TestNextHopSilence(t *testing.T) {
 		t.Errorf("too early: %q", s.host.logs)
 	}
 	s.host.advance(time.Second)
-	want := []string{"warn: 10.0.0.9: no answer to ARP on lan (packets dropped: 3)"}
+	want := []string{"error: 10.0.0.9: no answer to ARP on lan (packets dropped: 3)"}
 	if fmt.Sprint(s.host.logs) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", s.host.logs, want)
 	}
@@ -229,7 +229,7 @@ func TestNextHopSolicitation(t *testing.T) {
 	s = newScene(t)
 	s.run(`send(ip6({ dst: 'fd00::8' }), icmp6())`)
 	s.host.advance(5 * time.Second)
-	if len(s.host.logs) != 1 || s.host.logs[0] != "warn: fd00::8: no answer to neighbour solicitations on lan (packets dropped: 1)" {
+	if len(s.host.logs) != 1 || s.host.logs[0] != "error: fd00::8: no answer to neighbour solicitations on lan (packets dropped: 1)" {
 		t.Errorf("logs: %q", s.host.logs)
 	}
 }
