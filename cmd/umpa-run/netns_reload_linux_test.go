@@ -36,7 +36,7 @@ func (r *running) saying(text string, n int) {
 // answered twice, and every good version is heard of.
 func TestReloadUnderPing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes ten seconds")
+		t.Skip("skipped: it takes ten seconds, and -short was asked for")
 	}
 	const (
 		saves = 20
