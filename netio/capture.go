@@ -487,8 +487,8 @@ func (r *Reader) toPacket() (kind uint32, n int, err error) {
 		case blockEnhanced, blockSimple, blockPacket, blockInterface:
 		default:
 			used := false
-			if kind == blockCustom {
-				if used, err = r.customBlock(n); err != nil {
+			if kind == blockNote {
+				if used, err = r.noteBlock(n); err != nil {
 					return 0, 0, err
 				}
 			}

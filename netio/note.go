@@ -5,12 +5,13 @@ import (
 	"hash/maphash"
 )
 
-// Notes are a program's own data in a pcapng file: custom blocks
-// (draft-ietf-opsawg-pcapng, section 4.7) that others pass over, with the enterprise
-// number that RFC 5612 sets aside, and a mark of ours behind it.
+// Notes are a program's own data in a pcapng file: blocks of a type that
+// draft-ietf-opsawg-pcapng (section 11.1) leaves to local use, with a mark of ours
+// in front. Readers pass over a type that they do not know. They do not all pass
+// over custom blocks (section 4.7), which are meant for this: Wireshark 4.0 lists
+// one as a frame, and every packet behind it has another number there than here.
 const (
-	blockCustom  = 0x0bad
-	notePEN      = 32473
+	blockNote    = 0x80756d70 // the top bit: local use
 	noteMark     = "umpa-run note 1\n"
 	maxNoteBytes = 64 << 20
 )
@@ -41,8 +42,7 @@ func (r *Recorder) Notes() bool {
 }
 
 func (w *Writer) note(data []byte) {
-	at := w.begin(blockCustom)
-	w.u32(notePEN)
+	at := w.begin(blockNote)
 	w.buf = append(w.buf, noteMark...)
 	w.u32(uint32(len(data)))
 	w.buf = append(w.buf, data...)
@@ -50,10 +50,10 @@ func (w *Writer) note(data []byte) {
 	w.end(at)
 }
 
-// noteOf returns what a custom block's body holds, if it is a note.
+// noteOf returns what a block's body holds, if it is a note.
 func noteOf(order byteOrder, body []byte) ([]byte, bool) {
-	head := 4 + len(noteMark) + 4
-	if len(body) < head || order.u32(body) != notePEN || string(body[4:4+len(noteMark)]) != noteMark {
+	const head = len(noteMark) + 4
+	if len(body) < head || string(body[:len(noteMark)]) != noteMark {
 		return nil, false
 	}
 	n := int(order.u32(body[head-4:]))
@@ -68,8 +68,8 @@ func noteOf(order byteOrder, body []byte) ([]byte, bool) {
 // until it returns.
 func (r *Reader) OnNote(f func(data []byte)) { r.notes = f }
 
-// customBlock hands a note over; it reports whether the block was used.
-func (r *Reader) customBlock(n int) (used bool, err error) {
+// noteBlock hands a note over; it reports whether the block was used.
+func (r *Reader) noteBlock(n int) (used bool, err error) {
 	if r.notes == nil || n > maxNoteBytes || n < 16 {
 		return false, nil
 	}
