@@ -45,7 +45,8 @@ type scheduling struct {
 type schedule struct {
 	a      *API
 	h      *Handler
-	name   string
+	name   string // what messages call it
+	entry  string // and the summary: the name and its place; empty: it has no entry of its own
 	source source
 	table  timetable
 	fire   func()
@@ -161,13 +162,12 @@ func later(t, d time.Duration) time.Duration {
 
 // scheduleHandler is the entry of the summary for a schedule.
 func (a *API) scheduleHandler(s *schedule) *Handler {
-	name := "schedule(" + s.name + ")"
+	s.name = "schedule(" + s.name + ")"
 	if a.named < scheduleNamed {
 		a.named++
-		s.name = name
-		return a.handler(name)
+		s.entry = s.name + a.position()
+		return a.handler(s.entry)
 	}
-	s.name = ""
 	if a.unnamed == nil {
 		a.unnamed = a.handler(fmt.Sprintf("schedule (those after the first %d)", scheduleNamed))
 	}
@@ -451,7 +451,7 @@ func (s *schedule) skip(now time.Duration) {
 // slots sends the packets of the next n slots. It reports whether it left some
 // because that took long: everybody else is to have a turn.
 func (s *schedule) slots(n int64, now time.Duration) (long bool) {
-	cause := Cause{s.h, 0}
+	cause := Cause{Handler: s.h, Frame: 0}
 	if !s.source.scripted() && s.table.pace != paceDrawn {
 		if t, ok := s.source.(*templates); ok && s.table.pace != paceBits {
 			n -= t.many(s, n, now, cause)
@@ -667,8 +667,8 @@ func (s *schedule) finish(err error) {
 		if s.table.blocking {
 			return
 		}
-		if s.name != "" {
-			s.h.Name = s.name
+		if s.entry != "" {
+			s.h.Name = s.entry
 		}
 		// What the script did not throw is told to the host even where the script
 		// waits for the end: it knows the words and the place.
@@ -756,10 +756,6 @@ func (s *schedule) complain(now time.Duration) {
 	if over <= 0 {
 		return
 	}
-	name := s.name
-	if name == "" {
-		name = "schedule"
-	}
 	short := 0.0
 	text := ""
 	switch {
@@ -775,25 +771,25 @@ func (s *schedule) complain(now time.Duration) {
 	}
 	if short > 0.01 {
 		s.told = true
-		s.a.host.Log("warn", fmt.Sprintf("%s cannot keep up: %s, %.1f %% short", name, text, short*100))
+		s.a.host.Log("warn", fmt.Sprintf("%s cannot keep up: %s, %.1f %% short", s.name, text, short*100))
 	}
 }
 
 // describe puts the rate into the name that the summary shows.
 func (s *schedule) describe() {
-	if s.name == "" || s.index == 0 {
+	if s.entry == "" || s.index == 0 {
 		return
 	}
 	rate, over := s.achieved(s.a.host.Now())
 	switch {
 	case over <= 0:
-		s.h.Name = s.name
+		s.h.Name = s.entry
 	case s.uniform():
-		s.h.Name = fmt.Sprintf("%s %s pps of %s", s.name, figure(rate), figure(s.target()))
+		s.h.Name = fmt.Sprintf("%s %s pps of %s", s.entry, figure(rate), figure(s.target()))
 	case s.table.pace == paceBits:
-		s.h.Name = fmt.Sprintf("%s %s pps, %s bit/s of %s", s.name, figure(rate), figure(float64(s.bytes)*8/over.Seconds()), figure(s.table.rate))
+		s.h.Name = fmt.Sprintf("%s %s pps, %s bit/s of %s", s.entry, figure(rate), figure(float64(s.bytes)*8/over.Seconds()), figure(s.table.rate))
 	default:
-		s.h.Name = fmt.Sprintf("%s %s pps", s.name, figure(rate))
+		s.h.Name = fmt.Sprintf("%s %s pps", s.entry, figure(rate))
 	}
 }
 

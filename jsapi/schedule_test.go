@@ -217,11 +217,11 @@ func TestScheduleRates(t *testing.T) {
 		want float64
 		name string
 	}{
-		{"0.1", 1, "schedule(eth/ip/udp) 0.1 pps of 0.1"},
-		{"7", 70, "schedule(eth/ip/udp) 7 pps of 7"},
-		{"'1kpps'", 10000, "schedule(eth/ip/udp) 1,000 pps of 1,000"},
-		{"33333.3", 333333, "schedule(eth/ip/udp) 33,333 pps of 33,333"},
-		{"'1Mbps'", 29070, "schedule(eth/ip/udp) 2,907 pps, 1,000,000 bit/s of 1,000,000"},
+		{"0.1", 1, "schedule(eth/ip/udp) at test.js:1 0.1 pps of 0.1"},
+		{"7", 70, "schedule(eth/ip/udp) at test.js:1 7 pps of 7"},
+		{"'1kpps'", 10000, "schedule(eth/ip/udp) at test.js:1 1,000 pps of 1,000"},
+		{"33333.3", 333333, "schedule(eth/ip/udp) at test.js:1 33,333 pps of 33,333"},
+		{"'1Mbps'", 29070, "schedule(eth/ip/udp) at test.js:1 2,907 pps, 1,000,000 bit/s of 1,000,000"},
 	} {
 		s, h := newClocked(t)
 		s.run("const s = schedule(pkt, {rate: " + c.rate + ", duration: '10s'})")
