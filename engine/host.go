@@ -46,49 +46,96 @@ func (v *vm) Hold() (release func()) {
 
 // Sleep blocks the scenario, and reports whether it is to end: it was asked to,
 // or its time is up. Either ends a sleep early. A version that is not live yet
-// blocks nobody but itself.
+// blocks nobody but itself. A top level that was told to end and sleeps again is
+// interrupted.
 func (v *vm) Sleep(d time.Duration) (end bool) {
 	e := v.e
-	if d <= 0 {
-		return v.toEnd()
+	if v.staged != nil {
+		return v.sleepStaged(d)
 	}
-	if now := e.clock.Now(); e.cfg.For > now && v.staged == nil {
+	e.sleeps++
+	told := e.stopSeen || e.journal == nil && e.stopped.Load() != nil
+	if now := e.clock.Now(); e.cfg.For > now {
 		d = min(d, e.cfg.For-now)
 	}
-	guard := &e.guard
-	var cancelled chan struct{} // never
-	if v.staged != nil {
-		guard, cancelled = &v.staged.guard, v.staged.cancelled
-	} else {
+	if d > 0 {
 		e.flush() // what was sent before it leaves before it
+		e.guard.idle(true)
+		e.sleep(d)
+		e.guard.idle(false)
 	}
-	guard.idle(true)
-	defer guard.idle(false)
-	if e.conductor != nil {
-		e.conductor.sleep(e, d)
-		return v.toEnd()
-	}
-	wake := time.NewTimer(d)
-	defer wake.Stop()
-	select {
-	case <-wake.C:
-	case <-e.stopWake:
-	case <-e.killWake:
-	case <-cancelled:
-		return true
-	}
-	if e.stepped != nil && v.staged == nil {
-		e.clock.(*timers.Virtual).AdvanceTo(e.clock.Now() + d)
+	if told && v.inTop {
+		v.rt.Interrupt(interruptStop)
 	}
 	return v.toEnd()
 }
 
-// toEnd reports whether the scenario is to end as soon as it can. What a
-// recorded run is told from outside is seen between its turns only, where a
-// replay sees it too.
+// sleepStaged blocks a version that is not live yet.
+func (v *vm) sleepStaged(d time.Duration) (end bool) {
+	e, s := v.e, v.staged
+	switch {
+	case d <= 0:
+	case e.feed != nil:
+	case e.conductor != nil:
+		s.guard.idle(true)
+		e.conductor.sleep(e, d)
+		s.guard.idle(false)
+	default:
+		s.guard.idle(true)
+		wake := time.NewTimer(d)
+		select {
+		case <-wake.C:
+		case <-e.stopWake:
+		case <-e.killWake:
+		case <-s.cancelled:
+			end = true
+		}
+		wake.Stop()
+		s.guard.idle(false)
+	}
+	s.now, s.wall = s.now+d, s.wall.Add(d)
+	return end || e.killed.Load()
+}
+
+// sleep blocks the loop for d, or until it is to end.
+func (e *Engine) sleep(d time.Duration) {
+	now := e.clock.Now()
+	if at, cut := e.feed.cut(e, now+d); cut {
+		e.virtual.AdvanceTo(at)
+		return
+	}
+	if e.conductor != nil {
+		e.conductor.sleep(e, d)
+		return
+	}
+	wake := time.NewTimer(d)
+	defer wake.Stop()
+	cuts := e.stopped.Load() == nil && e.state == stateRunning
+	slept := d
+	start := time.Now()
+	select {
+	case <-wake.C:
+	case <-e.stopWake:
+		if cuts {
+			slept = min(d, time.Since(start))
+		}
+	case <-e.killWake:
+	}
+	if e.stepped != nil {
+		e.clock.(*timers.Virtual).AdvanceTo(now + slept)
+	}
+}
+
+// toEnd reports whether the scenario is to end as soon as it can. A recorded run
+// notes where in the script it heard so, for a replay must hear it there too.
 func (v *vm) toEnd() bool {
 	e := v.e
-	return e.killed.Load() || v.staged == nil && (e.stopped.Load() != nil && e.stepped == nil || e.cfg.For > 0 && e.clock.Now() >= e.cfg.For)
+	stopped := e.stopped.Load()
+	if stopped != nil && e.journal != nil && !e.stopSeen && e.state == stateRunning {
+		e.stopSeen = true
+		e.journal.cut(*stopped)
+	}
+	return e.killed.Load() || stopped != nil || e.cfg.For > 0 && e.clock.Now() >= e.cfg.For
 }
 
 // Links are the interfaces.
@@ -108,6 +155,9 @@ func (v *vm) LinkStats(link int) jsapi.LinkStats {
 // Send queues a frame.
 func (v *vm) Send(link int, frame []byte, cause jsapi.Cause) {
 	if v.staged != nil {
+		if cause.Place == "" {
+			cause.Place = v.Where()
+		}
 		v.staged.send(link, frame, cause)
 		return
 	}
@@ -128,7 +178,12 @@ func (v *vm) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
 		return v.e.feed.hop(link, dst)
 	}
 	hop, src, ok = netio.NextHop(l.Info().Name, dst)
-	v.e.journal.hop(link, dst, hop, src, ok)
+	said := hopEvent{link, dst, hop, src, ok}
+	if v.staged != nil {
+		v.staged.heard.hops = append(v.staged.heard.hops, said)
+	} else {
+		v.e.journal.hop(said)
+	}
 	return hop, src, ok
 }
 
@@ -149,9 +204,31 @@ func (v *vm) CompileFilter(expr string, link int) (func(frame []byte) bool, erro
 	return f.Match, nil
 }
 
-// ReadFile reads a file below the scenario's folder, or below one that the
-// configuration allows. What a symbolic link leads to counts, not where it is.
+// ReadFile reads a file that the script may read. A recorded run keeps what was in
+// it.
 func (v *vm) ReadFile(name string) ([]byte, error) {
+	if f, ok := v.e.feed.file(name); ok {
+		return f.text, f.error()
+	}
+	text, err := v.readFile(name)
+	if v.e.journal == nil {
+		return text, err
+	}
+	said := fileEvent{name: name, text: text}
+	if err != nil {
+		said.err = err.Error()
+	}
+	if v.staged != nil {
+		v.staged.heard.files = append(v.staged.heard.files, said)
+	} else {
+		v.e.journal.file(said)
+	}
+	return text, err
+}
+
+// readFile reads a file below the scenario's folder, or below one that the
+// configuration allows. What a symbolic link leads to counts, not where it is.
+func (v *vm) readFile(name string) ([]byte, error) {
 	if v.unit.embedded != nil {
 		clean := path.Join(v.unit.dir, filepath.ToSlash(name))
 		text, err := fs.ReadFile(v.unit.embedded, clean)

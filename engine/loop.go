@@ -366,7 +366,7 @@ func (e *Engine) proceed() {
 	if e.state == stateRunning {
 		if e.reason == "" {
 			if r := e.stopped.Load(); r != nil && (e.stepped == nil || e.stopSeen) {
-				if e.stepped == nil {
+				if !e.stopSeen {
 					e.journal.text(noteStop, *r)
 				}
 				e.reason = *r
@@ -659,6 +659,7 @@ func (e *Engine) begin() {
 func (e *Engine) finish() {
 	e.ended, e.endedReal = e.clock.Now(), time.Since(e.began)
 	e.watcher.stop()
+	e.feed.drop()
 	e.guard.see(nil, nil, 0)
 	if e.vm != nil {
 		e.unanswered = e.vm.unanswered()

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,9 +39,12 @@ const (
 	noteEnd                        // a link's end
 	noteStop                       // the outside asked it to stop
 	noteRest                       // nothing could happen any more
-	noteReload                     // another version took over: bundleNote, as compressed JSON
+	noteStage                      // another version was loaded, and got what the live one leaves: bundleNote, as compressed JSON
+	noteSwap                       // it took over
 	noteHop                        // the kernel was asked for a route
 	noteOver                       // the scenario has ended
+	noteCut                        // noteStop, in the middle of a turn: it cut a sleepSync short
+	noteFile                       // the script read a file: its text, compressed
 )
 
 // maxBundle bounds what is kept of a scenario's text, compressed.
@@ -64,6 +67,7 @@ type startNote struct {
 	Trial           time.Duration
 	Timed           int64 // recorded time that is time 0, of capture files
 	Links           []linkNote
+	Storage         map[string][]byte // what was stored before
 }
 
 // linkNote is an interface of a scenario.
@@ -89,7 +93,8 @@ type recording struct {
 	feed     *feed        // nil: the world is what reaches it
 	stepped  timers.Clock // the real time that its stepped clock follows; nil: its clock is no such one
 	shut     bool         // what has arrived is not for this turn
-	stopSeen bool         // on a stepped clock: Stop has been noted
+	stopSeen bool         // Stop has been noted
+	sleeps   uint64       // calls of Sleep by live versions
 }
 
 // journal writes the notes of one engine. A nil journal writes none.
@@ -97,8 +102,27 @@ type journal struct {
 	e     *Engine
 	r     *netio.Recorder
 	id    uint64
-	whys  map[*link][]string // comments of the frames that are queued
-	files []uint64           // numbers in the file of received frames, by their own; a ring
+	note  netio.NoteWriter
+	whys  []comments // by link: of the frames that are queued
+	files []uint64   // numbers in the file of received frames, by their own; a ring
+}
+
+// comments are texts one behind the other.
+type comments struct {
+	text []byte
+	ends []int
+}
+
+// at is the comment of that number; empty where there is none.
+func (c *comments) at(n int) string {
+	if n >= len(c.ends) {
+		return ""
+	}
+	from := 0
+	if n > 0 {
+		from = c.ends[n-1]
+	}
+	return string(c.text[from:c.ends[n]])
 }
 
 // journalFrames is how many received frames can still be named as a cause.
@@ -122,9 +146,9 @@ func (e *Engine) startJournal(id int, start time.Time) {
 	if e.cfg.Recorder == nil || !e.cfg.Recorder.Notes() || e.cfg.replay != nil {
 		return
 	}
-	e.journal = &journal{e: e, r: e.cfg.Recorder, id: uint64(id), whys: map[*link][]string{}, files: make([]uint64, journalFrames)}
+	e.journal = &journal{e: e, r: e.cfg.Recorder, id: uint64(id), whys: make([]comments, len(e.links)), files: make([]uint64, journalFrames)}
 	n := startNote{Bundle: bundleOf(e.unit), Args: e.cfg.Args, Env: e.cfg.Env, Seed: e.cfg.Seed, Number: e.cfg.Number, Start: start.UnixNano(),
-		For: e.cfg.For, CallbackTimeout: e.cfg.CallbackTimeout, StopTimeout: e.cfg.StopTimeout, Trial: e.cfg.Trial}
+		For: e.cfg.For, CallbackTimeout: e.cfg.CallbackTimeout, StopTimeout: e.cfg.StopTimeout, Trial: e.cfg.Trial, Storage: e.store.values}
 	for _, l := range e.links {
 		info := l.info
 		n.Links = append(n.Links, linkNote{l.name, l.record, info})
@@ -135,9 +159,26 @@ func (e *Engine) startJournal(id int, start time.Time) {
 	e.journal.pack(noteStart, n)
 }
 
+// heard is what the outside has said to a version that is not live yet.
+type heard struct {
+	hops  []hopEvent
+	files []fileEvent
+}
+
+// heard notes what a version heard before it was live.
+func (j *journal) heard(h *heard) {
+	for _, x := range h.hops {
+		j.hop(x)
+	}
+	for _, x := range h.files {
+		j.file(x)
+	}
+}
+
 // begin starts a note.
 func (j *journal) begin(k noteKind) *netio.NoteWriter {
-	w := &netio.NoteWriter{}
+	w := &j.note
+	w.Data = w.Data[:0]
 	w.Uint(uint64(k))
 	w.Uint(j.id)
 	w.Uint(j.e.turns)
@@ -158,25 +199,34 @@ func (j *journal) pack(k noteKind, v any) {
 		j.e.recorded(err)
 		return
 	}
-	var b bytes.Buffer
-	f, _ := flate.NewWriter(&b, flate.DefaultCompression) // fails for a level that is none
-	_, _ = f.Write(text)                                  // a Buffer takes all
-	_ = f.Close()
-	if b.Len() > maxBundle {
+	packed := deflated(text)
+	if len(packed) > maxBundle {
 		j.e.notice("the scenario is too large to be kept in the recording: it cannot be replayed")
 		return
 	}
 	w := j.begin(k)
-	w.Bytes(b.Bytes())
+	w.Bytes(packed)
 	j.end(w)
 }
 
 func unpack(data []byte, v any) error {
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), 16*maxBundle))
+	text, err := inflated(data)
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(text, v)
+}
+
+func deflated(text []byte) []byte {
+	var b bytes.Buffer
+	f, _ := flate.NewWriter(&b, flate.DefaultCompression) // fails for a level that is none
+	_, _ = f.Write(text)                                  // a Buffer takes all
+	_ = f.Close()
+	return b.Bytes()
+}
+
+func inflated(data []byte) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), 16*maxBundle))
 }
 
 // delivered notes the frames of this turn that were not read from a file by
@@ -236,23 +286,53 @@ func (j *journal) text(k noteKind, text string) {
 	j.end(w)
 }
 
-func (j *journal) reload(u *unit) {
+// cut notes that Stop was heard at the end of the sleep that is just over.
+func (j *journal) cut(reason string) {
+	w := j.begin(noteCut)
+	w.Uint(j.e.sleeps)
+	w.Bytes([]byte(reason))
+	j.end(w)
+}
+
+func (j *journal) stage(u *unit) {
 	if j != nil {
-		j.pack(noteReload, bundleOf(u))
+		j.pack(noteStage, bundleOf(u))
 	}
 }
 
-func (j *journal) hop(link int, dst, hop, src netip.Addr, ok bool) {
+func (j *journal) swap() {
+	if j != nil {
+		j.end(j.begin(noteSwap))
+	}
+}
+
+func (j *journal) hop(h hopEvent) {
 	if j == nil {
 		return
 	}
 	w := j.begin(noteHop)
-	w.Uint(uint64(link))
-	for _, a := range []netip.Addr{dst, hop, src} {
+	w.Uint(uint64(h.link))
+	for _, a := range []netip.Addr{h.dst, h.hop, h.src} {
 		b, _ := a.MarshalBinary() // never fails
 		w.Bytes(b)
 	}
-	w.Uint(bit(ok))
+	w.Uint(bit(h.ok))
+	j.end(w)
+}
+
+func (j *journal) file(f fileEvent) {
+	if j == nil {
+		return
+	}
+	packed := deflated(f.text)
+	if len(packed) > maxBundle {
+		j.e.notice(fmt.Sprintf("%s is too large to be kept in the recording: a replay reads the file itself", f.name))
+		return
+	}
+	w := j.begin(noteFile)
+	w.Bytes([]byte(f.name))
+	w.Bytes([]byte(f.err))
+	w.Bytes(packed)
 	j.end(w)
 }
 
@@ -270,34 +350,45 @@ func (j *journal) received(number, file uint64) {
 	}
 }
 
-// why is the comment of a frame that is queued now.
-func (j *journal) why(v *vm, frame []byte, cause jsapi.Cause) string {
-	var b strings.Builder
-	b.WriteString("sent by ")
-	at := v.where()
-	b.WriteString(at)
+// why appends the comment of a frame that is queued now.
+func (j *journal) why(b []byte, v *vm, frame []byte, cause jsapi.Cause) []byte {
+	b = append(b, "sent by "...)
+	at := cause.Place
+	if at == "" {
+		at = v.where()
+	}
+	b = append(b, at...)
 	switch {
 	case cause.Handler != nil && at != "":
-		b.WriteString(" in " + cause.Handler.Name)
+		b = append(append(b, " in "...), cause.Handler.Name...)
 	case cause.Handler != nil:
-		b.WriteString(cause.Handler.Name)
+		b = append(b, cause.Handler.Name...)
 	case at != "":
 	case cause.Frame > 0:
-		b.WriteString("the engine, which answers for the scenario's addresses")
+		b = append(b, "the engine, which answers for the scenario's addresses"...)
 	case asksNeighbour(frame):
-		b.WriteString("the engine, to find a neighbour")
+		b = append(b, "the engine, to find a neighbour"...)
 	default:
-		b.WriteString("the top level, held back until the next hop was known")
+		b = append(b, "the engine"...)
 	}
-	fmt.Fprintf(&b, ", version %d", j.e.reloads)
+	b = strconv.AppendInt(append(b, ", version "...), int64(j.e.reloads), 10)
 	if cause.Frame > 0 {
 		if n := j.files[cause.Frame%journalFrames]; n > 0 && cause.Frame+journalFrames > j.e.number {
-			fmt.Fprintf(&b, ", because of packet %d", n)
+			b = strconv.AppendUint(append(b, ", because of packet "...), n, 10)
 		} else {
-			fmt.Fprintf(&b, ", because of the frame %d that it received", cause.Frame)
+			b = strconv.AppendUint(append(b, ", because of the frame "...), cause.Frame, 10)
+			b = append(b, " that it received"...)
 		}
 	}
-	return b.String()
+	return b
+}
+
+// Where is where the script calls into the engine now, for a recording.
+func (v *vm) Where() string {
+	if v.e.journal == nil {
+		return ""
+	}
+	return v.where()
 }
 
 // where is the line of the author's that calls into the engine now, or nothing.
@@ -317,7 +408,9 @@ func (v *vm) where() string {
 // queued keeps the comment of a frame until it is recorded.
 func (j *journal) queued(l *link, v *vm, frame []byte, cause jsapi.Cause) {
 	if j != nil {
-		j.whys[l] = append(j.whys[l], j.why(v, frame, cause))
+		c := &j.whys[l.index]
+		c.text = j.why(c.text, v, frame, cause)
+		c.ends = append(c.ends, len(c.text))
 	}
 }
 
@@ -344,8 +437,8 @@ func (e *Engine) recordSent(l *link, frames [][]byte, at int) {
 	now := e.clock.Wall().UnixNano()
 	for i, f := range frames {
 		why := ""
-		if e.journal != nil && at+i < len(e.journal.whys[l]) {
-			why = e.journal.whys[l][at+i]
+		if e.journal != nil {
+			why = e.journal.whys[l.index].at(at + i)
 		}
 		_, err := e.cfg.Recorder.Add(l.record, netio.DirectionOut, now, f, len(f), why)
 		e.recorded(err)
@@ -354,8 +447,34 @@ func (e *Engine) recordSent(l *link, frames [][]byte, at int) {
 
 // flushed forgets the comments of the first n frames.
 func (j *journal) flushed(l *link, n int) {
-	if j != nil {
-		j.whys[l] = slices.Delete(j.whys[l], 0, min(n, len(j.whys[l])))
+	if j == nil || n == 0 {
+		return
+	}
+	c := &j.whys[l.index]
+	if n >= len(c.ends) {
+		c.text, c.ends = c.text[:0], c.ends[:0]
+		return
+	}
+	gone := c.ends[n-1]
+	c.text = append(c.text[:0], c.text[gone:]...)
+	c.ends = append(c.ends[:0], c.ends[n:]...)
+	for i := range c.ends {
+		c.ends[i] -= gone
+	}
+}
+
+// undone forgets the comments of all but the first n frames.
+func (j *journal) undone(l *link, n int) {
+	if j == nil {
+		return
+	}
+	if c := &j.whys[l.index]; n < len(c.ends) {
+		c.ends = c.ends[:n]
+		length := 0
+		if n > 0 {
+			length = c.ends[n-1]
+		}
+		c.text = c.text[:length]
 	}
 }
 

@@ -40,8 +40,16 @@ type staged struct {
 	lost      int // entries beyond maxStagedLines
 	stop      string
 	cut       bool              // its top level was interrupted because nobody wants it any more
-	stored    map[string][]byte // nil: deleted
+	values    map[string][]byte // what storage held when it was prepared, and what it has set since
+	stored    map[string][]byte // of these, what it has set; nil: deleted
 	files     map[string]string // capture files that were made, and the names they have until the swap
+
+	// For a run that is recorded, or replayed: to the version's top level time
+	// stands still, so that it is the same however long the machine takes for it.
+	still bool
+	now   time.Duration // on the engine's clock
+	wall  time.Time
+	heard heard
 }
 
 // discard forgets what the version has made.
@@ -65,7 +73,11 @@ func (s *staged) store(key string, value []byte) {
 	if s.stored == nil {
 		s.stored = map[string][]byte{}
 	}
-	s.stored[key] = value
+	if s.stored[key] = value; value != nil {
+		s.values[key] = value
+	} else {
+		delete(s.values, key)
+	}
 }
 
 type stagedFrame struct {
@@ -114,7 +126,10 @@ func (e *Engine) stage(u *unit) *vm {
 // prepare gives a staged version what the live one leaves. It is called by the
 // loop, before the top level runs.
 func (e *Engine) prepare(v *vm) error {
-	v.staged.infos = *e.shown.Load()
+	s := v.staged
+	s.infos, s.values = *e.shown.Load(), e.store.snapshot()
+	s.still, s.now, s.wall = e.journal != nil || e.feed != nil, e.clock.Now(), e.clock.Wall()
+	e.journal.stage(v.unit)
 	return e.left(e.vm.api.Prepare(v.api, e.reloads+1))
 }
 
@@ -174,6 +189,7 @@ func (e *Engine) swap() {
 		s.done(errWithdrawn)
 		return
 	}
+	e.journal.swap()
 	if err := e.left(old.api.Replace(next.api)); err != nil {
 		e.refuse(next, err)
 		s.done(err)
@@ -184,7 +200,7 @@ func (e *Engine) swap() {
 	e.reloads++
 	before := e.unit
 	e.use(next)
-	e.journal.reload(next.unit)
+	e.journal.heard(&st.heard)
 	undo := e.mark()
 	if e.cfg.Trial > 0 {
 		next.trial = &trial{previous: old, until: e.clock.Now() + e.cfg.Trial, callbacks: next.watch.Count()/2 + trialCallbacks}
@@ -263,6 +279,7 @@ func (e *Engine) use(v *vm) {
 func (e *Engine) refuse(v *vm, err error) {
 	if v != nil {
 		defer v.close()
+		e.journal.heard(&v.staged.heard)
 	}
 	if errors.Is(err, errWithdrawn) {
 		return
@@ -345,6 +362,7 @@ func (e *Engine) judge(u undo) (back bool) {
 		if m := u.sends[i]; l.left == m.left {
 			clear(l.out[m.frames:])
 			l.out, l.arena = l.out[:m.frames], l.arena[:m.bytes]
+			e.journal.undone(l, m.frames)
 		}
 	}
 	e.reason = u.reason

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,7 @@ type recordedScenario struct {
 	startNote
 	events  []event
 	hops    []hopEvent
+	files   []fileEvent
 	over    bool // it ended while it was recorded
 	problem error
 }
@@ -64,6 +66,7 @@ type event struct {
 	link   int
 	up     bool
 	text   string
+	sleep  uint64 // noteCut: which one it was, counted from 1
 	bundle []byte
 }
 
@@ -74,10 +77,25 @@ type fedFrame struct {
 	data   []byte
 }
 
+// hopEvent is what the kernel said of the way to an address.
 type hopEvent struct {
 	link          int
 	dst, hop, src netip.Addr
 	ok            bool
+}
+
+// fileEvent is a file as the script read it, or why it could not.
+type fileEvent struct {
+	name string
+	text []byte
+	err  string
+}
+
+func (f *fileEvent) error() error {
+	if f.err == "" {
+		return nil
+	}
+	return errors.New(f.err)
 }
 
 // OpenRecording reads a recording. A capture file that is none is an error that
@@ -173,8 +191,11 @@ func (r *Recording) note(data []byte) error {
 		e.link, e.text = link(), string(n.Bytes())
 	case noteStop, noteRest:
 		e.text = string(n.Bytes())
-	case noteReload:
+	case noteCut:
+		e.sleep, e.text = n.Uint(), string(n.Bytes())
+	case noteStage:
 		e.bundle = slices.Clone(n.Bytes())
+	case noteSwap:
 	case noteHop:
 		h := hopEvent{link: link()}
 		for _, a := range []*netip.Addr{&h.dst, &h.hop, &h.src} {
@@ -184,6 +205,13 @@ func (r *Recording) note(data []byte) error {
 		}
 		h.ok = n.Uint() == 1
 		s.hops = append(s.hops, h)
+	case noteFile:
+		f := fileEvent{name: string(n.Bytes()), err: string(n.Bytes())}
+		var err error
+		if f.text, err = inflated(n.Bytes()); err != nil {
+			return errBadNote
+		}
+		s.files = append(s.files, f)
 	case noteOver:
 		s.over = true
 	default:
@@ -192,7 +220,7 @@ func (r *Recording) note(data []byte) error {
 	if n.Bad {
 		return errBadNote
 	}
-	if kind != noteHop && kind != noteOver {
+	if kind != noteHop && kind != noteFile && kind != noteOver {
 		s.events = append(s.events, e)
 	}
 	return nil
@@ -338,12 +366,20 @@ func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config
 		}
 		cfg.Interfaces = append(cfg.Interfaces, named)
 	}
-	cfg.replay = &feed{events: s.events, hops: s.hops, bundled: o.Bundled}
+	events := s.events
+	if with.Script != "" { // one version, from start to end
+		events = slices.DeleteFunc(slices.Clone(events), func(x event) bool { return x.kind == noteStage || x.kind == noteSwap })
+		if n := len(s.events) - len(events); n > 0 && o.Log != nil {
+			o.Log(Entry{Level: "notice", Text: "the recorded run was reloaded; this one is not", Script: cfg.Script, Time: cfg.Start})
+		}
+	}
+	cfg.replay = &feed{events: events, hops: s.hops, files: s.files, bundled: o.Bundled}
 	e, err := New(cfg)
 	if err != nil {
 		return Replayed{}, err
 	}
 	e.cfg.loaded = nil
+	maps.Copy(e.store.values, s.Storage)
 	e.hooks.sent = func(l *link, frames [][]byte) {
 		for _, f := range frames {
 			c.sent(e, l, f)
@@ -372,6 +408,7 @@ func (b *bundleNote) unit(cfg Config, bundled fs.FS) (*unit, error) {
 		read: map[string]func() ([]byte, error){}, lines: map[string][]string{}, shown: map[string]string{},
 	}}
 	for name, text := range b.Sources {
+		l.unit.texts[name] = text
 		l.unit.sources.read[name] = func() ([]byte, error) { return []byte(text), nil }
 		l.unit.sources.shown[gojaName(filepath.ToSlash(name))] = name
 	}
@@ -391,7 +428,9 @@ func (b *bundleNote) unit(cfg Config, bundled fs.FS) (*unit, error) {
 type feed struct {
 	events  []event
 	hops    []hopEvent
+	files   []fileEvent
 	bundled fs.FS
+	staged  *vm // a version that was loaded, and has not taken over
 }
 
 // next is when the next event is due.
@@ -407,6 +446,9 @@ func (f *feed) next() (at time.Duration, ok bool) {
 // is left to do at that time.
 func (f *feed) pour(e *Engine, now time.Duration) {
 	for f != nil && len(f.events) > 0 && f.events[0].at <= now {
+		if f.events[0].kind == noteCut && f.events[0].turn == e.turns {
+			return // not at the start of the turn, but in it
+		}
 		due, timer := e.vm.timers.Peek()
 		own := timer && due <= now || len(e.vm.immediates) > 0 || len(e.vm.due) > 0
 		if f.events[0].turn > e.turns && own {
@@ -443,40 +485,99 @@ func (f *feed) give(e *Engine, x event) {
 				e.links[x.link].state(false)
 			})
 		}
-	case noteStop:
+	case noteStop, noteCut:
 		e.Stop(x.text)
 	case noteRest:
 		post(func() { e.quiet = true })
-	case noteReload:
+	case noteStage:
+		post(func() { f.stage(e, x) })
+	case noteSwap:
 		post(func() {
-			var b bundleNote
-			err := unpack(x.bundle, &b)
-			if err == nil {
-				e.cfg.loaded, err = b.unit(e.cfg, f.bundled)
-			}
-			if err == nil {
-				e.reload("", func(failed error) { err = failed })
-				e.cfg.loaded = nil
-			}
-			if err != nil {
-				e.notice(fmt.Sprintf("the reload of the recording: %v", err))
+			if f.staged != nil {
+				e.successor = &successor{vm: f.staged, done: func(error) {}}
+				f.staged = nil
 			}
 		})
 	}
 }
 
+// stage loads the version that was loaded here, and runs its top level. The swap is
+// a later event, if it came to that.
+func (f *feed) stage(e *Engine, x event) {
+	f.drop()
+	var b bundleNote
+	err := unpack(x.bundle, &b)
+	if err != nil {
+		e.notice(fmt.Sprintf("a version of the recording: %v", err))
+		return
+	}
+	u, err := b.unit(e.cfg, f.bundled)
+	if err != nil {
+		e.notice(fmt.Sprintf("a version of the recording: %v", err))
+		return
+	}
+	v := e.stage(u)
+	if err = e.prepare(v); err == nil {
+		err = v.runStaged()
+	}
+	if err != nil {
+		e.refuse(v, err)
+		return
+	}
+	f.staged = v
+}
+
+// drop forgets a version that did not take over.
+func (f *feed) drop() {
+	if f != nil && f.staged != nil {
+		f.staged.close()
+		f.staged = nil
+	}
+}
+
+// cut tells a sleep that would last until then whether Stop cut it short, and when.
+// Where the scenario is another one by now, it is the first that would last longer.
+func (f *feed) cut(e *Engine, until time.Duration) (at time.Duration, ok bool) {
+	if f == nil || len(f.events) == 0 {
+		return 0, false
+	}
+	x := f.events[0]
+	if x.kind != noteCut || x.at >= until && (x.turn != e.turns || x.sleep != e.sleeps) {
+		return 0, false
+	}
+	f.events = f.events[1:]
+	e.Stop(x.text)
+	return x.at, true
+}
+
 // hop is what the kernel said to the same question, the next time it was asked,
 // or else the last.
 func (f *feed) hop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
-	for i, h := range f.hops {
-		if h.link == link && h.dst == dst {
-			if slices.ContainsFunc(f.hops[i+1:], func(o hopEvent) bool { return o.link == link && o.dst == dst }) {
-				f.hops = slices.Delete(f.hops, i, i+1)
-			}
-			return h.hop, h.src, h.ok
-		}
+	var h hopEvent
+	f.hops, h, _ = nextOf(f.hops, func(h hopEvent) bool { return h.link == link && h.dst == dst })
+	return h.hop, h.src, h.ok
+}
+
+// file is the file of that name, the same way.
+func (f *feed) file(name string) (x fileEvent, ok bool) {
+	if f == nil {
+		return x, false
 	}
-	return hop, src, false
+	f.files, x, ok = nextOf(f.files, func(x fileEvent) bool { return x.name == name })
+	return x, ok
+}
+
+// nextOf takes the first of those asked for out of a list, but for the last one.
+func nextOf[T any](list []T, asked func(T) bool) (rest []T, first T, ok bool) {
+	i := slices.IndexFunc(list, asked)
+	if i < 0 {
+		return list, first, false
+	}
+	first = list[i]
+	if slices.ContainsFunc(list[i+1:], asked) {
+		list = slices.Delete(list, i, i+1)
+	}
+	return list, first, true
 }
 
 // replayLink is an interface as it was, with nobody behind it.

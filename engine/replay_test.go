@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ const beat = `hot.data.n ??= 0;
 hot.dispose((data) => { data.n = hot.data.n; });
 setInterval(() => {
   send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff' }), ip({ dst: '10.0.0.9' }), udp({ dport: 9 }), 'VERSION ' + ++hot.data.n + ' ' + now() + ' ' + Math.random()));
-  if (hot.data.n === 40) stop();
+  if (hot.data.n === 400) stop();
 }, 1);
 `
 
@@ -81,7 +82,7 @@ func TestReplayReload(t *testing.T) {
 		}
 	}
 	got, rec := replayFirst(t, path, ReplayOptions{})
-	if got.First != nil || got.Sent != len(rec.packets) || got.Sent < 40 {
+	if got.First != nil || got.Sent != len(rec.packets) || got.Sent < 400 {
 		t.Errorf("replayed %d of %d packets: %+v", got.Sent, len(rec.packets), got.First)
 	}
 	text, err := rec.Explain(len(rec.packets))
@@ -90,6 +91,164 @@ func TestReplayReload(t *testing.T) {
 	}
 	if text, _ := rec.Explain(1); !strings.Contains(text, "beat.js:4 in setInterval") || !strings.Contains(text, "version 0") {
 		t.Errorf("the first packet:\n%s", text)
+	}
+}
+
+// Saves while it is recorded happen again: at their times, with what the version
+// before left each time, whether the new one was good or not. What its top level sees of
+// time and of what is stored does not depend on how long the machine took for it.
+func TestReplaySaves(t *testing.T) {
+	version := func(name, then string) string {
+		return `hot.data.n ??= 0;
+hot.dispose((data) => { data.n = hot.data.n; data.drawn = Math.random(); });
+const tell = (what) => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), [what, hot.data.n, hot.data.drawn, now(), Date.now(), Math.random(), storage.get('ticks')].join(' ')));
+setInterval(() => { hot.data.n++; storage.update('ticks', (n) => (n ?? 0) + 1); tell('` + name + ` ticks'); }, 1);
+tell('` + name + ` begins');
+sleepSync(3);
+setTimeout(() => tell('` + name + ` later'), 5);
+tell('` + name + ` is awake');
+` + then + "\nconsole.log('" + name + " is there');\n"
+	}
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReloading(t, map[string]string{"main.js": version("one", "")}, func(c *Config) { c.Recorder, c.Trial = rec, 5*time.Millisecond }).start()
+	r.expect("one is there")
+	r.save("main.js", version("two", ""))
+	r.expect("notice: reload 1")
+	r.save("main.js", version("three", "null.gone;"))
+	r.expect("notice: not reloaded")
+	r.save("main.js", version("four", "setTimeout(() => { tell('four fails'); throw new Error('four'); }, 2);"))
+	r.expect("notice: rolled back")
+	r.save("main.js", version("five", "hot.dispose((data) => { data.f = () => 1; });"))
+	r.expect("notice: reload 3")
+	r.save("main.js", version("six", ""))
+	r.expect("notice: not reloaded") // five is what runs, and cannot be left
+	time.Sleep(20 * time.Millisecond)
+	r.stop()
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, again := replayFirst(t, path, ReplayOptions{})
+	if got.First != nil || got.Sent != len(again.packets) {
+		t.Fatalf("replayed %d of %d packets: %+v\n%s", got.Sent, len(again.packets), got.First, r.said())
+	}
+	found := map[string]string{}
+	for _, p := range again.packets {
+		words := strings.Fields(string(p.data[14:]))
+		found[words[0]+" "+words[1]] = p.comment
+	}
+	for what, want := range map[string]string{
+		"one begins": "sent by main.js:3, version 0",
+		"two begins": "sent by main.js:3, version 1",
+		"two is":     "sent by main.js:3, version 1",
+		"five later": "sent by main.js:3 in setTimeout, version 3",
+	} {
+		if found[what] != want {
+			t.Errorf("%q says %q, want %q", what, found[what], want)
+		}
+	}
+}
+
+// What a scenario read, and what was stored before it began, is in its recording.
+func TestReplayWhatWasRead(t *testing.T) {
+	write(t, map[string]string{"names.txt": "first", "main.js": `
+const say = (...words) => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), words.join(' ')));
+let error;
+try { open('none.txt'); } catch (e) { error = e.message; }
+say(open('names.txt'), error, storage.get('runs'));
+storage.update('runs', (n) => (n ?? 0) + 1);
+setTimeout(() => say(open('names.txt'), storage.get('runs')), 20);
+`})
+	state := t.TempDir()
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	for range 2 {
+		rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := New(Config{Script: "main.js", Recorder: rec, StateDir: state})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.hooks.sent = func(*link, [][]byte) {
+			if err := os.WriteFile("names.txt", []byte("second"), 0o666); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := e.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := rec.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("names.txt", []byte("first"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"main.js", "names.txt"} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, again := replayFirst(t, path, ReplayOptions{})
+	if got.First != nil || got.Sent != 2 {
+		t.Errorf("replayed %d packets: %+v", got.Sent, got.First)
+	}
+	for i, want := range []string{"first open 'none.txt': there is no such file 1", "second 2"} {
+		if text := string(again.packets[i].data[14:]); text != want {
+			t.Errorf("packet %d: %q, want %q", i+1, text, want)
+		}
+	}
+}
+
+// A request to end that comes in the middle of a turn, while the script blocks,
+// ends what it is to end, and comes there again.
+func TestReplayStopWhileBlocked(t *testing.T) {
+	const load = `schedule(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'load'), { interval: 2, blocking: true, count: 100000 });
+`
+	const tell = `send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'slept until ' + now()));
+`
+	for name, text := range map[string]string{
+		"schedule":               load + tell,
+		"schedule in a callback": "setTimeout(() => { " + load + tell + " }, 1);",
+		"sleepSync":              "setTimeout(() => { for (let i = 0; i < 20; i++) { " + tell + " sleepSync(i < 15 ? 1 : 10000); } }, 1);",
+		"sleepSync at top level": tell + strings.Repeat("sleepSync(1); "+tell, 15) + "for (;;) { sleepSync(100);" + tell + " }",
+	} {
+		for _, virtual := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/virtual=%v", name, virtual), func(t *testing.T) {
+				write(t, map[string]string{"main.js": text + "\nfunction onStop(why) { " + tell + " }\n"})
+				path := filepath.Join(t.TempDir(), "run.pcapng")
+				rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := New(Config{Script: "main.js", Recorder: rec, Virtual: virtual})
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.hooks.sent = func(_ *link, frames [][]byte) {
+					if e.vm.LinkStats(0).Sent >= 15 {
+						time.AfterFunc(time.Millisecond, func() { e.Stop("enough") })
+					}
+				}
+				begin := time.Now()
+				if err := e.Run(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if err := rec.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if n := e.vm.LinkStats(0).Sent; !virtual && n > 2000 || time.Since(begin) > 10*time.Second {
+					t.Errorf("%d packets in %v", n, time.Since(begin))
+				}
+				if got, again := replayFirst(t, path, ReplayOptions{}); got.First != nil || got.Sent != len(again.packets) || got.Sent < 15 {
+					t.Errorf("replayed %d of %d packets: %+v", got.Sent, len(again.packets), got.First)
+				}
+			})
+		}
 	}
 }
 
@@ -110,7 +269,7 @@ func TestReplayMissing(t *testing.T) {
 
 // A recording that breaks off at any byte is read as far as it goes, or refused.
 func TestOpenRecordingBrokenOff(t *testing.T) {
-	write(t, map[string]string{"beat.js": strings.Replace(beat, "40", "3", 1)})
+	write(t, map[string]string{"beat.js": strings.Replace(beat, "400", "3", 1)})
 	path := filepath.Join(t.TempDir(), "run.pcapng")
 	recordRun(t, path, "beat.js", nil)
 	whole, err := os.ReadFile(path)

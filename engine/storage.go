@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,8 +16,7 @@ import (
 // Store keeps what scripts put into storage: encoded values by key. It belongs
 // to the loop. It outlives a reload; a durable one outlives the process.
 type Store struct {
-	mu     sync.RWMutex // guards values: a version that is not live yet reads them
-	values map[string][]byte
+	values map[string][]byte // a value is never changed, but replaced
 	db     *bbolt.DB
 	dirty  bool
 }
@@ -74,10 +72,11 @@ func OpenStore(dir, scenario string) (*Store, error) {
 	return s, nil
 }
 
+// snapshot is what is stored now.
+func (s *Store) snapshot() map[string][]byte { return maps.Clone(s.values) }
+
 // Get returns a value, which must not be changed.
 func (s *Store) Get(key string) (value []byte, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	value, ok = s.values[key]
 	return
 }
@@ -94,9 +93,7 @@ func (s *Store) Set(key string, value []byte) error {
 		}
 		s.dirty = true
 	}
-	s.mu.Lock()
 	s.values[key] = value
-	s.mu.Unlock()
 	return nil
 }
 
@@ -111,16 +108,12 @@ func (s *Store) Delete(key string) error {
 		}
 		s.dirty = true
 	}
-	s.mu.Lock()
 	delete(s.values, key)
-	s.mu.Unlock()
 	return nil
 }
 
 // Keys lists the keys, sorted.
 func (s *Store) Keys() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	return slices.Sorted(maps.Keys(s.values))
 }
 
@@ -141,15 +134,14 @@ func (s *Store) Close() error {
 	return errors.Join(s.Sync(), s.db.Close())
 }
 
-// storageOf is the engine's store as one version sees it: what a version sets
-// before it is live waits for the swap.
+// storageOf is the engine's store as one version sees it: to a version that is
+// not live yet it stands still, and what that one sets waits for the swap.
 type storageOf struct{ v *vm }
 
-func (o storageOf) Get(key string) ([]byte, bool) {
+func (o storageOf) Get(key string) (value []byte, ok bool) {
 	if s := o.v.staged; s != nil {
-		if value, set := s.stored[key]; set {
-			return value, value != nil
-		}
+		value, ok = s.values[key]
+		return value, ok
 	}
 	return o.v.e.store.Get(key)
 }
@@ -171,21 +163,10 @@ func (o storageOf) Delete(key string) error {
 }
 
 func (o storageOf) Keys() []string {
-	keys := o.v.e.store.Keys()
 	if s := o.v.staged; s != nil {
-		for key, value := range s.stored {
-			if value != nil {
-				keys = append(keys, key)
-			}
-		}
-		keys = slices.DeleteFunc(keys, func(key string) bool {
-			value, set := s.stored[key]
-			return set && value == nil
-		})
-		slices.Sort(keys)
-		keys = slices.Compact(keys)
+		return slices.Sorted(maps.Keys(s.values))
 	}
-	return keys
+	return o.v.e.store.Keys()
 }
 
 // write makes what a version set before it was live its deed.

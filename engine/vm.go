@@ -304,9 +304,19 @@ func (v *vm) Fail(err error, who *jsapi.Handler) (quarantine bool) {
 }
 
 // Now, Wall and the methods below make vm a jsapi.Host.
-func (v *vm) Now() time.Duration { return v.e.clock.Now() - v.e.origin }
+func (v *vm) Now() time.Duration {
+	if s := v.staged; s != nil && s.still {
+		return s.now - v.e.origin
+	}
+	return v.e.clock.Now() - v.e.origin
+}
 
-func (v *vm) Wall() time.Time { return v.e.clock.Wall() }
+func (v *vm) Wall() time.Time {
+	if s := v.staged; s != nil && s.still {
+		return s.wall
+	}
+	return v.e.clock.Wall()
+}
 
 func (v *vm) Watch() *jsapi.Watch { return &v.watch }
 

@@ -49,7 +49,7 @@ type watchdog struct {
 
 	engine *Engine
 	limit  atomic.Int64 // nanoseconds that a callback may take
-	top    atomic.Bool  // what runs is a top level: a request to stop ends it
+	top    atomic.Bool  // what runs is a top level: told to stop, it has the time of a callback
 	end    atomic.Bool  // it was requested of this top level alone
 }
 
@@ -139,6 +139,7 @@ func (w *watchdog) run() {
 		since         time.Time // when last was first seen
 		toldAt        time.Time
 		why           interruption
+		stopped       time.Time // when Stop was first seen
 		idleLooks     int
 		memoryAt      time.Time
 		collected     time.Time
@@ -180,6 +181,9 @@ func (w *watchdog) run() {
 			continue
 		}
 		idleLooks = 0
+		if stopped.IsZero() && w.engine.stopped.Load() != nil {
+			stopped = now
+		}
 		if n&1 == 0 {
 			last = n
 			continue
@@ -188,7 +192,7 @@ func (w *watchdog) run() {
 			last, since = n, now
 		} else if now.Sub(since) >= time.Duration(w.limit.Load()) {
 			interruptOnce(n, now, interruptTime)
-		} else if w.top.Load() && (w.end.Load() || w.engine.stopped.Load() != nil) {
+		} else if w.top.Load() && (w.end.Load() || w.engine.stopped.Load() != nil && now.Sub(stopped) >= w.engine.cfg.CallbackTimeout) {
 			interruptOnce(n, now, interruptStop)
 		}
 		if memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, time.Duration(w.limit.Load())) {

@@ -305,7 +305,7 @@ func (a *API) run(s *sub) {
 		a.sendView(s.sends, s.link)
 		a.leave()
 	case s.acts != nil:
-		if err := s.acts.act(&a.arrived, a.link, Cause{s.h, a.frame}); err != nil {
+		if err := s.acts.act(&a.arrived, a.link, Cause{Handler: s.h, Frame: a.frame}); err != nil {
 			a.subFailed(s, err)
 		}
 	default:

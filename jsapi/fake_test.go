@@ -111,6 +111,7 @@ func (h *fake) LinkStats(link int) LinkStats { return LinkStats{Sent: uint64(len
 func (h *fake) Send(link int, frame []byte, cause Cause) {
 	h.sent = append(h.sent, fakeFrame{link, slices.Clone(frame), cause})
 }
+func (h *fake) Where() string  { return "" }
 func (h *fake) Flush(f func()) { h.flushes = append(h.flushes, f) }
 func (h *fake) NextHop(link int, dst netip.Addr) (hop, src netip.Addr, ok bool) {
 	if h.hop == nil {

@@ -42,6 +42,9 @@ type Host interface {
 	// Send queues a frame, which the host copies before it returns. It leaves
 	// at the end of this turn, in the order of calls; a full queue is flushed.
 	Send(link int, frame []byte, cause Cause)
+	// Where is the author's line that calls the API now, for the Cause of a
+	// frame that has to wait; empty where nobody asks for it.
+	Where() string
 	// Flush calls f, in a later turn, when all that was sent so far has left.
 	Flush(f func())
 	// NextHop asks the kernel's routes which neighbour a packet to dst goes
@@ -94,6 +97,7 @@ type Timer uint64
 type Cause struct {
 	Handler *Handler // nil: the script's top level
 	Frame   uint64   // number of the received frame, from Frame.Number; 0: none
+	Place   string   // from Host.Where, of a frame that leaves later than it was sent
 }
 
 // Handler is a callback the script registered, as the summary and errors name it.

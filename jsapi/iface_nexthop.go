@@ -192,6 +192,9 @@ func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, rou
 		c.queued--
 		c.drop(a, l, 1)
 	}
+	if cause.Place == "" {
+		cause.Place = a.host.Where()
+	}
 	w := waiting{frame: append([]byte(nil), frame...), cause: cause}
 	if routed != nil {
 		w.routed = routed.Clone()

@@ -130,7 +130,7 @@ func (a *API) receiveLoop(call goja.FunctionCall) goja.Value {
 		}
 		switch {
 		case inner.acts != nil:
-			if err := inner.acts.act(&a.arrived, a.link, Cause{inner.h, a.frame}); err != nil {
+			if err := inner.acts.act(&a.arrived, a.link, Cause{Handler: inner.h, Frame: a.frame}); err != nil {
 				a.throw(err)
 			}
 		case inner.raw != nil:
@@ -296,7 +296,7 @@ func (a *API) selectBranch(call goja.FunctionCall) goja.Value {
 			b.does.h.Hits++
 			switch {
 			case b.does.acts != nil:
-				if err := b.does.acts.act(&a.arrived, a.link, Cause{b.does.h, a.frame}); err != nil {
+				if err := b.does.acts.act(&a.arrived, a.link, Cause{Handler: b.does.h, Frame: a.frame}); err != nil {
 					d.Reject(err)
 					return
 				}

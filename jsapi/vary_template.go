@@ -397,7 +397,7 @@ func (a *API) sendTemplate(v *view, link int) {
 		}
 	}
 	o := a.outgoing(v, link)
-	if _, err := o.send(a.host.Now(), Cause{a.current, a.frame}); err != nil {
+	if _, err := o.send(a.host.Now(), Cause{Handler: a.current, Frame: a.frame}); err != nil {
 		a.throw(ended("send", err))
 	}
 }
