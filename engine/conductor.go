@@ -157,6 +157,9 @@ func (c *conductor) jump() {
 		return
 	}
 	for _, e := range c.engines {
+		if !e.done && !e.quiet {
+			e.journal.text(noteRest, "")
+		}
 		e.quiet = true
 	}
 }

@@ -45,18 +45,27 @@ func (v *vm) Hold() (release func()) {
 }
 
 // Sleep blocks the scenario, and reports whether it is to end: it was asked to,
-// or its time is up. Either ends a sleep early. A version that is not live yet
-// blocks nobody but itself. A top level that was told to end and sleeps again is
-// interrupted.
+// or its time is up. Either ends a sleep early. A script that was told so and
+// sleeps again is interrupted: it may be in a loop that has no other end. A
+// version that is not live yet blocks nobody but itself.
 func (v *vm) Sleep(d time.Duration) (end bool) {
 	e := v.e
 	if v.staged != nil {
 		return v.sleepStaged(d)
 	}
 	e.sleeps++
-	told := e.stopSeen || e.journal == nil && e.stopped.Load() != nil
-	if now := e.clock.Now(); e.cfg.For > now {
+	now := e.clock.Now()
+	told := e.told
+	switch {
+	case e.state == stateStopping:
+		told = now >= e.stopAt
+		d = min(d, e.stopAt-now)
+	case e.cfg.For > 0:
 		d = min(d, e.cfg.For-now)
+	}
+	if told {
+		v.rt.Interrupt(interruptStop)
+		return true
 	}
 	if d > 0 {
 		e.flush() // what was sent before it leaves before it
@@ -64,10 +73,8 @@ func (v *vm) Sleep(d time.Duration) (end bool) {
 		e.sleep(d)
 		e.guard.idle(false)
 	}
-	if told && v.inTop {
-		v.rt.Interrupt(interruptStop)
-	}
-	return v.toEnd()
+	e.told = v.toEnd() && e.state == stateRunning
+	return e.told
 }
 
 // sleepStaged blocks a version that is not live yet.
@@ -110,19 +117,19 @@ func (e *Engine) sleep(d time.Duration) {
 	}
 	wake := time.NewTimer(d)
 	defer wake.Stop()
-	cuts := e.stopped.Load() == nil && e.state == stateRunning
-	slept := d
+	var cut chan struct{} // never
+	if e.state == stateRunning {
+		cut = e.stopWake
+	}
 	start := time.Now()
 	select {
 	case <-wake.C:
-	case <-e.stopWake:
-		if cuts {
-			slept = min(d, time.Since(start))
-		}
+	case <-cut:
+		d = min(d, time.Since(start))
 	case <-e.killWake:
 	}
 	if e.stepped != nil {
-		e.clock.(*timers.Virtual).AdvanceTo(now + slept)
+		e.clock.(*timers.Virtual).AdvanceTo(now + d)
 	}
 }
 
@@ -359,10 +366,8 @@ func (r captureReader) Close() error {
 
 // OpenCapture opens a capture file.
 func (v *vm) OpenCapture(path string) (jsapi.CaptureReader, error) {
-	if v.staged != nil {
-		if temporary, made := v.staged.files[path]; made {
-			path = temporary
-		}
+	if temporary, made := v.files[path]; made {
+		path = temporary
 	}
 	r, err := netio.OpenCapture(path)
 	if err != nil {
@@ -416,14 +421,15 @@ func linkTypeOf(first string) netio.LinkType {
 }
 
 // CreateCapture makes a capture file: pcap if it is called so, else pcapng. A
-// version that is not live yet makes it under another name, for the live one
-// may be writing that very file.
+// version that may not remain makes it under another name, for the one before may
+// be writing that very file.
 func (v *vm) CreateCapture(path string) (jsapi.CaptureWriter, error) {
 	var (
 		f   *os.File
 		err error
 	)
-	if v.staged != nil {
+	waits := v.staged != nil || v.trial != nil
+	if waits {
 		f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	} else {
 		f, err = os.Create(path)
@@ -431,11 +437,14 @@ func (v *vm) CreateCapture(path string) (jsapi.CaptureWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.staged != nil {
-		if before, made := v.staged.files[path]; made {
+	if waits {
+		if before, made := v.files[path]; made {
 			_ = os.Remove(before) // made twice: the last one counts
 		}
-		v.staged.files[path] = f.Name()
+		if v.files == nil {
+			v.files = map[string]string{}
+		}
+		v.files[path] = f.Name()
 	}
 	pcap := strings.EqualFold(filepath.Ext(path), ".pcap")
 	w := &captureWriter{netio.NewWriter(f, netio.WriterOptions{Pcap: pcap}), v, f, pcap, map[netio.LinkType]int{}}

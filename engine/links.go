@@ -121,6 +121,7 @@ func (e *Engine) show() {
 
 // openLinks opens what the configuration gives and the options want.
 func (e *Engine) openLinks() error {
+	e.opened = e.unit.options
 	wants := e.unit.options.interfaces
 	type pair struct {
 		Interface
@@ -176,10 +177,7 @@ func (e *Engine) openLinks() error {
 			var err error
 			opened, err = netio.Open(p.Spec, netio.Config{Name: p.Name, Wires: e.cfg.Wires, Filter: e.unit.options.filter, Promiscuous: true, Seed: e.cfg.Seed})
 			if errors.Is(err, netio.ErrFilter) && e.unit.options.filterAt != nil {
-				mistake := e.unit.options.filterAt
-				mistake.Message += err.Error()
-				mistake.cause = err
-				return &LoadError{Errors: []*ScriptError{mistake}}
+				return e.unit.options.badFilter(err)
 			}
 			if err != nil {
 				return err

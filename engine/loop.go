@@ -28,15 +28,18 @@ var ErrKilled = errors.New("interrupted")
 // Engine is one scenario. Its methods may be called from any goroutine.
 type Engine struct {
 	cfg        Config
-	name       string // the scenario's, as the user calls it
-	unit       *unit  // of the live version; the loop's
+	name       string  // the scenario's, as the user calls it
+	unit       *unit   // of the live version; the loop's
+	opened     options // that the links were opened with
 	links      []*link
 	store      *Store                           // owned by the loop
 	infos      []jsapi.LinkInfo                 // of links; Up is the loop's
 	shown      atomic.Pointer[[]jsapi.LinkInfo] // a copy of infos, for versions that are not live yet
 	openEvents func() (fileEvents, error)       // where saves are heard of; nil: from the operating system
+	lookEvery  time.Duration                    // how often for saves that were not heard of
 	inbox      inbox
 	guard      watchdog
+	staging    atomic.Int32 // top levels of other versions that run
 
 	// Set before the loop starts.
 	clock   timers.Clock
@@ -142,7 +145,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.MemoryLimit == 0 {
 		cfg.MemoryLimit = DefaultMemoryLimit
 	}
-	e := &Engine{cfg: cfg, name: u.name, unit: u, toldTimeout: told, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{})}
+	e := &Engine{cfg: cfg, name: u.name, unit: u, toldTimeout: told, killWake: make(chan struct{}), stopWake: make(chan struct{}), wake: make(chan struct{}), lookEvery: lookEvery}
 	e.inbox.init(cfg.QueueFrames)
 	e.store = NewStore()
 	if cfg.StateDir != "" {
@@ -372,7 +375,7 @@ func (e *Engine) proceed() {
 				e.reason = *r
 			} else if e.cfg.For > 0 && e.clock.Now() >= e.cfg.For {
 				e.reason = "time is up"
-			} else if e.quiet || !e.alive() {
+			} else if e.quiet && !e.onTrial() || !e.alive() {
 				e.reason = "done"
 			} else {
 				return
@@ -431,7 +434,7 @@ func (e *Engine) failed() bool {
 
 // alive reports whether something is left that could run.
 func (e *Engine) alive() bool {
-	return e.vm.timers.Len() > 0 || e.vm.holds > 0 || e.ready() || e.vm.api.Alive() && e.canDeliver()
+	return e.vm.timers.Len() > 0 || e.vm.holds > 0 || e.ready() || e.vm.api.Alive() && e.canDeliver() || e.onTrial()
 }
 
 // canDeliver reports whether a frame could still arrive.
@@ -660,6 +663,7 @@ func (e *Engine) finish() {
 	e.ended, e.endedReal = e.clock.Now(), time.Since(e.began)
 	e.watcher.stop()
 	e.feed.drop()
+	e.settleTrial()
 	e.guard.see(nil, nil, 0)
 	if e.vm != nil {
 		e.unanswered = e.vm.unanswered()

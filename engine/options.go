@@ -29,6 +29,14 @@ type options struct {
 	workers         int
 }
 
+// badFilter is the error for a filter that is none.
+func (o *options) badFilter(err error) error {
+	mistake := *o.filterAt
+	mistake.Message += err.Error()
+	mistake.cause = err
+	return &LoadError{Errors: []*ScriptError{&mistake}}
+}
+
 // wanted is an interface that the options ask for.
 type wanted struct {
 	name     string

@@ -95,6 +95,7 @@ type recording struct {
 	shut     bool         // what has arrived is not for this turn
 	stopSeen bool         // Stop has been noted
 	sleeps   uint64       // calls of Sleep by live versions
+	told     bool         // the last of them said that the scenario is to end
 }
 
 // journal writes the notes of one engine. A nil journal writes none.
@@ -497,7 +498,7 @@ func (e *Engine) liveStepped(r *rest, real timers.Clock) {
 			break
 		}
 		internal := len(e.vm.immediates) > 0 || len(e.vm.later) > 0
-		now := real.Now()
+		now := max(real.Now(), clock.Now())
 		due, ok := e.deadline()
 		outside := e.inbox.waiting() || e.stopped.Load() != nil && e.reason == "" && !e.stopping()
 		switch {
@@ -510,7 +511,7 @@ func (e *Engine) liveStepped(r *rest, real timers.Clock) {
 			continue
 		case outside:
 			at = 0
-			clock.AdvanceTo(max(now, clock.Now()+1))
+			clock.AdvanceTo(max(now, clock.Now()+1)) // after what was due by then
 			e.shut = false
 			if s := e.stopped.Load(); s != nil && e.reason == "" && !e.stopping() {
 				e.journal.text(noteStop, *s)
@@ -560,6 +561,9 @@ func (e *Engine) deadline() (at time.Duration, ok bool) {
 	}
 	if e.cfg.For > 0 && e.state == stateRunning {
 		earlier(e.cfg.For)
+	}
+	if e.onTrial() && e.state == stateRunning {
+		earlier(e.vm.trial.until)
 	}
 	if e.state == stateStopping {
 		earlier(e.stopAt)

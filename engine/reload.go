@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,12 +13,15 @@ import (
 	"time"
 
 	"github.com/umpa-run/umpa-run/jsapi"
+	"github.com/umpa-run/umpa-run/netio"
 )
 
 const (
-	// trialCallbacks is how many callbacks of a new version have to end well,
-	// however long that takes, before there is no way back.
+	// trialCallbacks is how many callbacks of a new version have to end well
+	// before there is no way back, and trialMost for how many times Config.Trial
+	// they are waited for.
 	trialCallbacks = 10
+	trialMost      = 5
 	// maxTrials bounds the versions that are kept to go back to.
 	maxTrials = 3
 	// maxStagedLines bounds what is kept of a top level's console.
@@ -41,8 +45,7 @@ type staged struct {
 	stop      string
 	cut       bool              // its top level was interrupted because nobody wants it any more
 	values    map[string][]byte // what storage held when it was prepared, and what it has set since
-	stored    map[string][]byte // of these, what it has set; nil: deleted
-	files     map[string]string // capture files that were made, and the names they have until the swap
+	stored    map[string][]byte // of the keys that it has set, what they held before; nil: nothing
 
 	// For a run that is recorded, or replayed: to the version's top level time
 	// stands still, so that it is the same however long the machine takes for it.
@@ -52,28 +55,44 @@ type staged struct {
 	heard heard
 }
 
-// discard forgets what the version has made.
-func (s *staged) discard() {
-	for _, temporary := range s.files {
+// discard forgets the capture files that the version has made, if they have not
+// got their names.
+func (v *vm) discard() {
+	for _, temporary := range v.files {
 		_ = os.Remove(temporary) // what cannot be removed is no more than litter
 	}
+	v.files = nil
 }
 
 // place gives the files that the version has made their names.
-func (s *staged) place() error {
+func (v *vm) place() {
 	var errs []error
-	for path, temporary := range s.files {
+	for _, path := range slices.Sorted(maps.Keys(v.files)) {
 		// A temporary file is its owner's alone.
-		errs = append(errs, os.Chmod(temporary, 0o644), os.Rename(temporary, path))
+		errs = append(errs, os.Chmod(v.files[path], 0o644), os.Rename(v.files[path], path))
 	}
-	return errors.Join(errs...)
+	v.files = nil
+	if err := errors.Join(errs...); err != nil {
+		v.e.log("error", err.Error())
+	}
+}
+
+// placeAll is place for all that were live, the oldest first.
+func (v *vm) placeAll() {
+	if v.trial != nil {
+		v.trial.previous.placeAll()
+	}
+	v.place()
 }
 
 func (s *staged) store(key string, value []byte) {
 	if s.stored == nil {
 		s.stored = map[string][]byte{}
 	}
-	if s.stored[key] = value; value != nil {
+	if _, again := s.stored[key]; !again {
+		s.stored[key] = s.values[key]
+	}
+	if value != nil {
 		s.values[key] = value
 	} else {
 		delete(s.values, key)
@@ -119,7 +138,7 @@ func (s *staged) cancel() {
 
 // stage makes a runtime for a new version. It may be called from any goroutine.
 func (e *Engine) stage(u *unit) *vm {
-	s := &staged{cancelled: make(chan struct{}), files: map[string]string{}, infos: *e.shown.Load()}
+	s := &staged{cancelled: make(chan struct{}), infos: *e.shown.Load()}
 	return e.newVM(u, s)
 }
 
@@ -129,8 +148,24 @@ func (e *Engine) prepare(v *vm) error {
 	s := v.staged
 	s.infos, s.values = *e.shown.Load(), e.store.snapshot()
 	s.still, s.now, s.wall = e.journal != nil || e.feed != nil, e.clock.Now(), e.clock.Wall()
+	if err := e.checkFilter(v.unit); err != nil {
+		return err
+	}
 	e.journal.stage(v.unit)
 	return e.left(e.vm.api.Prepare(v.api, e.reloads+1))
+}
+
+// checkFilter says whether the filter that a version asks for is one.
+func (e *Engine) checkFilter(u *unit) error {
+	if u.options.filter == "" {
+		return nil
+	}
+	for _, l := range e.links {
+		if _, err := netio.CompileFilter(u.options.filter, l.info.LinkType, 0); errors.Is(err, netio.ErrFilter) {
+			return u.options.badFilter(err)
+		}
+	}
+	return nil
 }
 
 // left is the error of a live version that could not leave its data.
@@ -143,7 +178,12 @@ func (e *Engine) left(err error) error {
 	if s.Line == 0 { // thrown by the clone, not by the script: its class says nothing
 		s.Message = strings.TrimPrefix(s.Message, "TypeError: ")
 	}
-	s.Message = "what hot.dispose leaves: " + s.Message
+	s.Message = "what hot.dispose of the running version leaves: " + s.Message
+	if s.Hint == "" {
+		s.Hint = "this is the version that runs, not what was saved: it cannot be left. Start umpa-run anew"
+	} else {
+		s.Hint += "; the version that runs cannot be left: start umpa-run anew"
+	}
 	return s
 }
 
@@ -201,17 +241,20 @@ func (e *Engine) swap() {
 	before := e.unit
 	e.use(next)
 	e.journal.heard(&st.heard)
-	undo := e.mark()
 	if e.cfg.Trial > 0 {
 		next.trial = &trial{previous: old, until: e.clock.Now() + e.cfg.Trial, callbacks: next.watch.Count()/2 + trialCallbacks}
-		undo = e.mark()
 		next.forget(maxTrials)
 	} else {
 		old.close()
+		next.place()
 	}
+	undo := e.mark()
 	st.say(e)
-	if err := errors.Join(st.write(e.store), st.place()); err != nil {
+	if both, err := st.write(e.store); err != nil {
 		e.log("error", err.Error())
+	} else if len(both) > 0 {
+		e.log("warn", fmt.Sprintf("storage: %q: the running version has set this too while the new one's top level ran; what the new one has set counts. "+
+			"What onReload() and handlers set sees what was set before", both))
 	}
 	for _, w := range next.unit.warnings {
 		e.notice(w)
@@ -222,13 +265,13 @@ func (e *Engine) swap() {
 	if st.stop != "" && e.reason == "" {
 		e.reason = st.stop
 	}
-	text := fmt.Sprintf("reload %d: %s changed", e.reloads, next.unit.differences(before))
+	text := fmt.Sprintf("reload %d: %s", e.reloads, next.unit.differences(before))
 	if !s.since.IsZero() {
 		text += fmt.Sprintf(", %.1f ms from save to swap", float64(time.Since(s.since).Microseconds())/1000)
 	}
 	e.notice(text)
-	if !reflect.DeepEqual(before.options.interfaces, next.unit.options.interfaces) || before.options.filter != next.unit.options.filter {
-		e.notice("options.interfaces or options.filter changed: that needs a restart; until then the interfaces stay as they are")
+	if !reflect.DeepEqual(e.opened.interfaces, next.unit.options.interfaces) || e.opened.filter != next.unit.options.filter {
+		e.notice("options.interfaces or options.filter are not those that the interfaces were opened with: that needs a restart; until then they stay as they are")
 	}
 	next.settle()
 	e.judge(undo)
@@ -236,20 +279,23 @@ func (e *Engine) swap() {
 	s.done(nil)
 }
 
-// differences lists the files that two units do not have in common.
+// differences says which files of a unit are not as in the one before.
 func (u *unit) differences(o *unit) string {
-	var paths []string
+	var changed, gone []string
 	for path, text := range u.texts {
 		if was, had := o.texts[path]; !had || was != text {
-			paths = append(paths, path)
+			changed = append(changed, path)
 		}
 	}
 	for path := range o.texts {
 		if _, has := u.texts[path]; !has {
-			paths = append(paths, path)
+			gone = append(gone, path)
 		}
 	}
-	return listed(paths)
+	if len(changed) == 0 && len(gone) > 0 {
+		return listed(gone) + " no longer imported"
+	}
+	return listed(changed) + " changed"
 }
 
 // listed names a few files by their last names.
@@ -308,6 +354,7 @@ type trial struct {
 func (v *vm) forget(n int) {
 	for ; v.trial != nil; v = v.trial.previous {
 		if n--; n < 0 {
+			v.trial.previous.placeAll() // they were live
 			v.trial.previous.close()
 			v.trial = nil
 			return
@@ -317,18 +364,31 @@ func (v *vm) forget(n int) {
 
 // passTrial ends the trial of a version that did well.
 func (e *Engine) passTrial(now time.Duration) {
-	if t := e.vm.trial; t != nil && now >= t.until && e.vm.watch.Count()/2 >= t.callbacks {
+	if t := e.vm.trial; t != nil && now >= t.until && (e.vm.watch.Count()/2 >= t.callbacks || now >= t.until+(trialMost-1)*e.cfg.Trial) {
 		e.settleTrial()
 	}
 }
 
+// onTrial reports whether the live version is in its first time. One that has
+// nothing to do does not end the run then: it may be half of what was saved.
+func (e *Engine) onTrial() bool { return e.vm.trial != nil && e.clock.Now() < e.vm.trial.until }
+
 // settleTrial gives up the way back.
-func (e *Engine) settleTrial() { e.vm.forget(0) }
+func (e *Engine) settleTrial() {
+	if e.vm == nil || e.vm.trial == nil {
+		return
+	}
+	e.vm.forget(0)
+	e.vm.place()
+	e.store.settle()
+}
 
 // undo is what a callback of a version on trial has to be undone of: what it
-// sent, and that it wanted to stop.
+// sent, or has waiting for a neighbour, what it stored, and that it wanted to
+// stop.
 type undo struct {
 	sends  []sendMark
+	waited uint64
 	reason string
 }
 
@@ -340,7 +400,8 @@ func (e *Engine) mark() (u undo) {
 	if e.vm.trial == nil {
 		return u
 	}
-	u.reason = e.reason
+	u.reason, u.waited = e.reason, e.vm.api.Waited()
+	e.store.mark()
 	e.marks = e.marks[:0]
 	for _, l := range e.links {
 		e.marks = append(e.marks, sendMark{len(l.out), len(l.arena), l.left})
@@ -358,18 +419,22 @@ func (e *Engine) judge(u undo) (back bool) {
 		return false
 	}
 	for i, l := range e.links {
-		// What a full queue has made leave is gone.
-		if m := u.sends[i]; l.left == m.left {
-			clear(l.out[m.frames:])
-			l.out, l.arena = l.out[:m.frames], l.arena[:m.bytes]
-			e.journal.undone(l, m.frames)
+		m := u.sends[i]
+		if l.left != m.left { // what a full queue or a sleep has made leave is gone; the rest is newer
+			m = sendMark{}
 		}
+		clear(l.out[m.frames:])
+		l.out, l.arena = l.out[:m.frames], l.arena[:m.bytes]
+		e.journal.undone(l, m.frames)
+	}
+	if err := e.store.undo(); err != nil {
+		e.log("error", err.Error())
 	}
 	e.reason = u.reason
 	old := v.trial.previous
 	v.trial = nil
-	old.api.Resume(v.api)
 	e.use(old)
+	old.api.Resume(v.api, u.waited)
 	v.close()
 	e.errors++
 	e.log("error", v.failure.Pretty())

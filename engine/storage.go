@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +20,45 @@ type Store struct {
 	values map[string][]byte // a value is never changed, but replaced
 	db     *bbolt.DB
 	dirty  bool
+	noting bool // of changes, for undo
+	before []storedBefore
+}
+
+// storedBefore is what a key held before a change.
+type storedBefore struct {
+	key   string
+	value []byte // nil: nothing
+}
+
+// mark begins to note changes, for undo.
+func (s *Store) mark() { s.noting, s.before = true, s.before[:0] }
+
+// settle notes them no more.
+func (s *Store) settle() { s.noting, s.before = false, nil }
+
+// undo takes back what was changed since mark.
+func (s *Store) undo() error {
+	list := s.before
+	s.settle()
+	for _, b := range slices.Backward(list) {
+		var err error
+		if b.value == nil {
+			err = s.Delete(b.key)
+		} else {
+			err = s.Set(b.key, b.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes notes that a key is about to change.
+func (s *Store) changes(key string) {
+	if s.noting {
+		s.before = append(s.before, storedBefore{key, s.values[key]})
+	}
 }
 
 // storeBucket holds the values in a state file.
@@ -83,7 +123,7 @@ func (s *Store) Get(key string) (value []byte, ok bool) {
 
 // Set keeps a copy of value.
 func (s *Store) Set(key string, value []byte) error {
-	value = slices.Clone(value)
+	value = append([]byte{}, value...) // not nil, which is no value
 	if s.db != nil {
 		if key == "" || len(key) > bbolt.MaxKeySize {
 			return fmt.Errorf("storage: a key has 1 to %d bytes", bbolt.MaxKeySize)
@@ -93,6 +133,7 @@ func (s *Store) Set(key string, value []byte) error {
 		}
 		s.dirty = true
 	}
+	s.changes(key)
 	s.values[key] = value
 	return nil
 }
@@ -108,6 +149,7 @@ func (s *Store) Delete(key string) error {
 		}
 		s.dirty = true
 	}
+	s.changes(key)
 	delete(s.values, key)
 	return nil
 }
@@ -169,18 +211,21 @@ func (o storageOf) Keys() []string {
 	return o.v.e.store.Keys()
 }
 
-// write makes what a version set before it was live its deed.
-func (s *staged) write(store *Store) error {
+// write makes what a version set before it was live its deed. both are the keys
+// that the live version has set since.
+func (s *staged) write(store *Store) (both []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(s.stored)) {
-		var err error
-		if value := s.stored[key]; value != nil {
+		if now := store.values[key]; (now == nil) != (s.stored[key] == nil) || !bytes.Equal(now, s.stored[key]) {
+			both = append(both, key)
+		}
+		if value := s.values[key]; value != nil {
 			err = store.Set(key, value)
 		} else {
 			err = store.Delete(key)
 		}
 		if err != nil {
-			return err
+			return both, err
 		}
 	}
-	return nil
+	return both, nil
 }

@@ -47,9 +47,10 @@ type vm struct {
 	closed    bool
 	open      map[io.Closer]bool // capture files that the script has not closed
 
-	staged  *staged      // until the swap; nil when live
-	trial   *trial       // while it may be rolled back; nil: it may not
-	failure *ScriptError // what makes it unfit to go on, staged or on trial
+	staged  *staged           // until the swap; nil when live
+	files   map[string]string // capture files that were made, and the names they have until there is no way back
+	trial   *trial            // while it may be rolled back; nil: it may not
+	failure *ScriptError      // what makes it unfit to go on, staged or on trial
 }
 
 // newVM makes a runtime for a version; a staged one says as what.
@@ -271,9 +272,7 @@ func (v *vm) close() {
 	for c := range v.open {
 		_ = c.Close() // there is no call of the script to report it to
 	}
-	if v.staged != nil {
-		v.staged.discard()
-	}
+	v.discard()
 	if v.trial != nil {
 		v.trial.previous.close()
 		v.trial = nil
@@ -284,6 +283,9 @@ func (v *vm) close() {
 func (v *vm) Fail(err error, who *jsapi.Handler) (quarantine bool) {
 	e := v.e
 	v.rt.ClearInterrupt()
+	if i, ok := errors.AsType[*goja.InterruptedError](err); ok && i.Value() == interruptStop {
+		return false // it was told to end, and did not
+	}
 	failure := v.scriptError(err, who)
 	if e.killed.Load() {
 		return false // it was interrupted on purpose

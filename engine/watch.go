@@ -18,6 +18,12 @@ const (
 	settleTime = 10 * time.Millisecond
 	// settleMost bounds that, for files that are never quiet.
 	settleMost = 200 * time.Millisecond
+	// lookEvery is how often files are looked at that were not told of: a folder was
+	// put in the place of another, a link leads elsewhere, an import that was
+	// missing is there.
+	lookEvery = time.Second
+	// slowTop is how long a new version's top level runs before that is said.
+	slowTop = 2 * time.Second
 )
 
 // fileEvents tells of files that were written, or moved to where they are, in
@@ -91,7 +97,9 @@ type watcher struct {
 	tried   *unit  // what was last loaded, whatever became of it; nil: did not load
 	mistake string // why it did not load
 	changed map[string]bool
-	since   time.Time // of the first change
+	since   time.Time              // of the first change
+	seen    map[string]os.FileInfo // files as they were when they were last looked at; nil: gone
+	told    map[string]bool        // that they are gone, or empty
 }
 
 // watch begins to watch the scenario's files, if it is to.
@@ -109,7 +117,7 @@ func (e *Engine) watch() {
 		return
 	}
 	w := &watcher{e: e, events: events, quit: make(chan struct{}), over: make(chan struct{}), tried: e.unit,
-		files: map[string]bool{}, folders: map[string]bool{}, changed: map[string]bool{}}
+		files: map[string]bool{}, folders: map[string]bool{}, changed: map[string]bool{}, seen: map[string]os.FileInfo{}, told: map[string]bool{}}
 	e.watcher = w
 	w.follow(e.unit.files)
 	// A save between the load and now was missed. A file's time can lag behind
@@ -146,7 +154,49 @@ func (w *watcher) follow(files []string) {
 			}
 			w.folders[folder] = true
 		}
+		w.look(f)
 	}
+}
+
+// look notes what a file is now, and reports whether it is there and another
+// than before.
+func (w *watcher) look(path string) (another bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		info = nil
+	}
+	was, known := w.seen[path]
+	w.seen[path] = info
+	switch {
+	case info == nil:
+		return false
+	case was == nil:
+		return known
+	}
+	return !os.SameFile(was, info) || !was.ModTime().Equal(info.ModTime()) || was.Size() != info.Size()
+}
+
+// lookAll looks for what was not told of.
+func (w *watcher) lookAll() {
+	if w.tried == nil {
+		w.touch(w.e.cfg.Script + " and what it imports")
+		return
+	}
+	for _, f := range w.tried.files {
+		gone := w.seen[f] == nil
+		if w.look(f) {
+			w.touch(f)
+		}
+		w.tell(f, gone && w.seen[f] == nil, "is gone: what was loaded of it runs on")
+	}
+}
+
+// tell says once what is wrong with a file, as long as it is.
+func (w *watcher) tell(path string, wrong bool, what string) {
+	if wrong && !w.told[path] {
+		w.e.inbox.post(func() { w.e.notice(listed([]string{path}) + " " + what) })
+	}
+	w.told[path] = wrong
 }
 
 // concerns reports whether the event at path is one of a file we want. When the
@@ -185,12 +235,20 @@ func (w *watcher) run() {
 
 // wait waits until a file that concerns us was saved. false: the end.
 func (w *watcher) wait() bool {
+	var tick <-chan time.Time // never
+	if w.e.lookEvery > 0 {
+		ticker := time.NewTicker(w.e.lookEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
 	for len(w.changed) == 0 {
 		select {
 		case <-w.quit:
 			return false
 		case path := <-w.events.Events():
 			w.note(path)
+		case <-tick:
+			w.lookAll()
 		}
 	}
 	return true
@@ -211,7 +269,7 @@ func (w *watcher) quiet() bool {
 	defer timer.Stop()
 	most := time.NewTimer(settleMost)
 	defer most.Stop()
-	for {
+	for begun := ""; ; {
 		select {
 		case <-w.quit:
 			return false
@@ -220,25 +278,30 @@ func (w *watcher) quiet() bool {
 				timer.Reset(settleTime)
 			}
 		case <-timer.C:
-			if !w.begun() {
+			if begun = w.begun(); begun == "" {
 				return true
 			}
 			timer.Reset(settleTime)
 		case <-most.C:
-			return true
+			if begun == "" {
+				return true
+			}
+			w.tell(begun, true, "is empty: it is not loaded until something is in it")
+			most.Reset(settleMost)
 		}
 	}
 }
 
-// begun reports whether a changed file is empty: cut off by who is about to
-// write it.
-func (w *watcher) begun() bool {
+// begun is a changed file that is empty, and was not: cut off by who is about to
+// write it. Empty: there is none.
+func (w *watcher) begun() string {
 	for path := range w.changed {
-		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
-			return true
+		if info, err := os.Stat(path); err == nil && info.Size() == 0 && (w.tried == nil || w.tried.texts[path] != "") {
+			return path
 		}
+		delete(w.told, path)
 	}
-	return false
+	return ""
 }
 
 // attempt reloads what is in the files now. ours: one of them was saved, not
@@ -320,8 +383,14 @@ func (w *watcher) attempt(changed string, since time.Time, ours bool) (on bool) 
 		return refuse(err)
 	}
 	running = true
+	e.staging.Add(1)
+	slow := time.AfterFunc(slowTop, func() {
+		e.inbox.post(func() { e.notice("the new version's top level still runs; the running version goes on meanwhile") })
+	})
 	go func() { ran <- v.runStaged() }()
 	err, ok = w.either(ran, v.staged.cancel)
+	slow.Stop()
+	e.staging.Add(-1)
 	if !ok {
 		return false
 	}

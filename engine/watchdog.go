@@ -195,6 +195,10 @@ func (w *watchdog) run() {
 		} else if w.top.Load() && (w.end.Load() || w.engine.stopped.Load() != nil && now.Sub(stopped) >= w.engine.cfg.CallbackTimeout) {
 			interruptOnce(n, now, interruptStop)
 		}
+		if w == &w.engine.guard && w.engine.staging.Load() > 0 {
+			collected = now // the heap is that other's, which has a watchdog of its own
+			continue
+		}
 		if memory > 0 && now.Sub(memoryAt) >= min(memoryEvery, time.Duration(w.limit.Load())) {
 			memoryAt = now
 			if heap() > memory && now.Sub(collected) > collectWait {

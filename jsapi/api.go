@@ -30,6 +30,7 @@ type API struct {
 	jobs                                  reflect.Value // the runtime's queue of microtasks; invalid when this goja hides it
 
 	rejections []rejection
+	waited     uint64 // packets that began to wait for a neighbour
 	handlers   []*Handler
 	names      map[string]*sameName
 	current    *Handler // whose callback runs now; nil at the top level

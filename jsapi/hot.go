@@ -20,6 +20,7 @@ type hot struct {
 	given     []string     // names in data that the version before left
 	disposers []*named
 	inherited []inherited
+	frozen    []*schedule // that went on when it was replaced
 }
 
 // inherited is what a link was when its new version began, to tell later what
@@ -109,18 +110,53 @@ func (a *API) Replace(next *API) error {
 		}
 	}
 	next.adopt(a)
+	// Should it come back, what its schedules would have sent meanwhile is not due.
+	a.hot.frozen = nil
+	for _, s := range slices.Clone(a.scheduled) {
+		if !s.over && !s.paused {
+			s.pause()
+			a.hot.frozen = append(a.hot.frozen, s)
+		}
+	}
 	return nil
 }
 
+// Waited is how many packets have begun to wait for a neighbour in this version.
+func (a *API) Waited() uint64 { return a.waited }
+
 // Resume makes a, which was replaced by failed, run again in its place: it gets
-// what failed has learned of neighbours, and the packets that wait for one.
-func (a *API) Resume(failed *API) {
+// what failed has learned of neighbours, and the packets that wait for one, up to the
+// time when failed had Waited for so many. Those behind them are forgotten.
+func (a *API) Resume(failed *API, waited uint64) {
 	for i, l := range a.links {
-		if i < len(failed.links) {
-			l.id = failed.links[i].id
+		if i >= len(failed.links) {
+			break
+		}
+		o := failed.links[i]
+		l.id = o.id
+		for n := o.hops.oldest; n != nil; n = n.next {
+			before := len(n.waiting)
+			n.waiting = slices.DeleteFunc(n.waiting, func(w waiting) bool { return w.number > waited })
+			o.hops.queued -= before - len(n.waiting)
+			if n.asking { // the request may be what is undone: a begins a round of its own
+				failed.host.ClearTimer(n.timer)
+				n.asking = false
+				o.hops.asking--
+			}
 		}
 	}
 	a.adopt(failed)
+	for _, s := range a.hot.frozen {
+		s.resume()
+	}
+	a.hot.frozen = nil
+	for _, l := range a.links {
+		for n := l.hops.oldest; n != nil; n = n.next {
+			if len(n.waiting) > 0 && !n.asking {
+				a.ask(l, n)
+			}
+		}
+	}
 }
 
 // Previous is what onReload is called with: { reloads, data }.
@@ -267,6 +303,9 @@ func (a *API) wait(l *link, m, n *neighbour, from *API) {
 		return
 	}
 	// What the other version sent came first.
+	for i := range n.waiting {
+		n.waiting[i].number = 0
+	}
 	m.waiting = slices.Concat(n.waiting, m.waiting)
 	l.hops.queued += len(n.waiting)
 	for over := len(m.waiting) - hopWaiting; over > 0; over-- {

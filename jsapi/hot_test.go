@@ -118,7 +118,9 @@ func TestNeighboursMove(t *testing.T) {
 	answer(next, "10.0.0.9", 9)
 	ids := func(h *fake) (list []byte) {
 		for _, f := range h.sent {
-			list = append(list, f.data[19])
+			if f.data[12] == 8 && f.data[13] == 0 { // IPv4
+				list = append(list, f.data[19])
+			}
 		}
 		return list
 	}
@@ -130,7 +132,13 @@ func TestNeighboursMove(t *testing.T) {
 	}
 	// Back again.
 	run(t, next, `send(ip({ dst: '10.0.0.7', id: 5 }), udp({ sport: 1, dport: 9 }))`)
-	old.Resume(next)
+	waited := next.Waited()
+	run(t, next, `send(ip({ dst: '10.0.0.7', id: 55 }), udp({ sport: 1, dport: 9 }))`) // by what is undone
+	h1.sent = nil
+	old.Resume(next, waited)
+	if len(h1.sent) != 1 || h1.sent[0].data[13] != 6 {
+		t.Errorf("the neighbour is not asked again: %v", h1.sent)
+	}
 	answer(old, "10.0.0.7", 7)
 	if got := ids(h1); len(got) != 1 || got[0] != 5 {
 		t.Errorf("back again, %v was sent", got)

@@ -44,6 +44,7 @@ type neighbour struct {
 type waiting struct {
 	frame  []byte
 	cause  Cause
+	number uint64         // among those that began to wait in this version; 0: it came from another
 	routed *packet.Packet // what it was when it came in, of a frame on its way through
 }
 
@@ -195,7 +196,8 @@ func (a *API) sendRouted(l *link, dst netip.Addr, frame []byte, cause Cause, rou
 	if cause.Place == "" {
 		cause.Place = a.host.Where()
 	}
-	w := waiting{frame: append([]byte(nil), frame...), cause: cause}
+	a.waited++
+	w := waiting{frame: append([]byte(nil), frame...), cause: cause, number: a.waited}
 	if routed != nil {
 		w.routed = routed.Clone()
 	}
