@@ -36,7 +36,8 @@ type link struct {
 	base  int64         // the recorded time that is the start of the run
 	out   [][]byte      // queued in this turn, in arena
 	arena []byte
-	left  int // how often it was sent
+	left  int    // how often it was sent
+	given uint64 // frames that the link was given, or that were dropped because it is closed
 	fails []sendFailure
 }
 
@@ -359,12 +360,15 @@ func (e *Engine) flushLink(l *link) {
 		if err == nil {
 			break
 		}
+		closed := errors.Is(err, netio.ErrClosed)
+		e.journal.refused(l.index, l.given+uint64(at+n), err, closed)
 		l.failed(err)
-		if errors.Is(err, netio.ErrClosed) {
+		if closed {
 			break
 		}
 		frames = frames[min(n+1, len(frames)):]
 	}
+	l.given += uint64(len(l.out))
 	e.journal.flushed(l, len(l.out))
 	clear(l.out)
 	l.out, l.arena = l.out[:0], l.arena[:0]

@@ -22,8 +22,10 @@ const turnFrames = 256
 // defaultQueueFrames bounds the inbox where Config does not.
 const defaultQueueFrames = 32768
 
-// ErrKilled is what a run returns that Kill ended.
+// ErrKilled is what a run returns that Kill ended; killed is its reason.
 var ErrKilled = errors.New("interrupted")
+
+const killed = "killed"
 
 // Engine is one scenario. Its methods may be called from any goroutine.
 type Engine struct {
@@ -420,7 +422,7 @@ func (e *Engine) warnAlone() {
 // failed reports whether the run has come to an end by an error or by Kill.
 func (e *Engine) failed() bool {
 	if e.killed.Load() && e.err == nil {
-		e.err, e.reason = ErrKilled, "killed"
+		e.err, e.reason = ErrKilled, killed
 	}
 	if e.err == nil {
 		return false

@@ -33,18 +33,19 @@ import (
 type noteKind uint64
 
 const (
-	noteStart  noteKind = 1 + iota // a scenario begins: startNote, as compressed JSON
-	noteFrames                     // frames were delivered
-	noteState                      // a link went down or came up
-	noteEnd                        // a link's end
-	noteStop                       // the outside asked it to stop
-	noteRest                       // nothing could happen any more
-	noteStage                      // another version was loaded, and got what the live one leaves: bundleNote, as compressed JSON
-	noteSwap                       // it took over
-	noteHop                        // the kernel was asked for a route
-	noteOver                       // the scenario has ended
-	noteCut                        // noteStop, in the middle of a turn: it cut a sleepSync short
-	noteFile                       // the script read a file: its text, compressed
+	noteStart   noteKind = 1 + iota // a scenario begins: startNote, as compressed JSON
+	noteFrames                      // frames were delivered
+	noteState                       // a link went down or came up
+	noteEnd                         // a link's end
+	noteStop                        // the outside asked it to stop
+	noteRest                        // nothing could happen any more
+	noteStage                       // another version was loaded, and got what the live one leaves: bundleNote, as compressed JSON
+	noteSwap                        // it took over
+	noteHop                         // the kernel was asked for a route
+	noteOver                        // the scenario has ended
+	noteCut                         // noteStop, in the middle of a turn: it cut a sleepSync short
+	noteFile                        // the script read a file: its text, compressed
+	noteRefused                     // a frame could not be sent
 )
 
 // maxBundle bounds what is kept of a scenario's text, compressed.
@@ -79,6 +80,7 @@ type linkNote struct {
 
 // bundleNote is a scenario's text.
 type bundleNote struct {
+	Version  int // how many reloads came before
 	Script   string
 	Dir      string
 	Embedded bool // Dir is a folder of those that the program brings along
@@ -129,8 +131,8 @@ func (c *comments) at(n int) string {
 // journalFrames is how many received frames can still be named as a cause.
 const journalFrames = 1 << 14
 
-func bundleOf(u *unit) bundleNote {
-	b := bundleNote{Script: u.name, Dir: u.dir, Embedded: u.embedded != nil, Code: u.text, Map: string(u.mapped), Sources: map[string]string{}}
+func bundleOf(u *unit, version int) bundleNote {
+	b := bundleNote{Version: version, Script: u.name, Dir: u.dir, Embedded: u.embedded != nil, Code: u.text, Map: string(u.mapped), Sources: map[string]string{}}
 	for name, read := range u.sources.read {
 		if strings.Contains(name, "node_modules") {
 			continue
@@ -144,11 +146,11 @@ func bundleOf(u *unit) bundleNote {
 
 // startJournal begins an engine's part of the recording, number id of those in it.
 func (e *Engine) startJournal(id int, start time.Time) {
-	if e.cfg.Recorder == nil || !e.cfg.Recorder.Notes() || e.cfg.replay != nil {
+	if e.cfg.Recorder == nil || !e.cfg.Recorder.Comments() || e.cfg.replay != nil {
 		return
 	}
 	e.journal = &journal{e: e, r: e.cfg.Recorder, id: uint64(id), whys: make([]comments, len(e.links)), files: make([]uint64, journalFrames)}
-	n := startNote{Bundle: bundleOf(e.unit), Args: e.cfg.Args, Env: e.cfg.Env, Seed: e.cfg.Seed, Number: e.cfg.Number, Start: start.UnixNano(),
+	n := startNote{Bundle: bundleOf(e.unit, 0), Args: e.cfg.Args, Env: e.cfg.Env, Seed: e.cfg.Seed, Number: e.cfg.Number, Start: start.UnixNano(),
 		For: e.cfg.For, CallbackTimeout: e.cfg.CallbackTimeout, StopTimeout: e.cfg.StopTimeout, Trial: e.cfg.Trial, Storage: e.store.values}
 	for _, l := range e.links {
 		info := l.info
@@ -297,8 +299,22 @@ func (j *journal) cut(reason string) {
 
 func (j *journal) stage(u *unit) {
 	if j != nil {
-		j.pack(noteStage, bundleOf(u))
+		j.pack(noteStage, bundleOf(u, j.e.reloads+1))
 	}
+}
+
+// refused notes that a link did not take a frame: the one of that number, from 0,
+// among those that it was given. closed: nor any behind it in the queue.
+func (j *journal) refused(link int, number uint64, err error, closed bool) {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteRefused)
+	w.Uint(uint64(link))
+	w.Uint(number)
+	w.Bytes([]byte(err.Error()))
+	w.Uint(bit(closed))
+	j.end(w)
 }
 
 func (j *journal) swap() {
@@ -372,7 +388,7 @@ func (j *journal) why(b []byte, v *vm, frame []byte, cause jsapi.Cause) []byte {
 	default:
 		b = append(b, "the engine"...)
 	}
-	b = strconv.AppendInt(append(b, ", version "...), int64(j.e.reloads), 10)
+	b = strconv.AppendInt(append(b, ", version "...), int64(v.version), 10)
 	if cause.Frame > 0 {
 		if n := j.files[cause.Frame%journalFrames]; n > 0 && cause.Frame+journalFrames > j.e.number {
 			b = strconv.AppendUint(append(b, ", because of packet "...), n, 10)
@@ -572,4 +588,4 @@ func (e *Engine) deadline() (at time.Duration, ok bool) {
 }
 
 // errNoNotes says that a file is no recording of ours.
-var errNoNotes = errors.New("this capture holds no scenario: only what umpa-run -w FILE.pcapng has recorded can be replayed")
+var errNoNotes = errors.New("this capture holds no scenario: what can be replayed is what umpa-run -w FILE.pcapng has recorded, without --rotate-size")

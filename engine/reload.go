@@ -238,6 +238,7 @@ func (e *Engine) swap() {
 	st := next.staged
 	next.staged, next.reloaded = nil, true
 	e.reloads++
+	next.version = e.reloads
 	before := e.unit
 	e.use(next)
 	e.journal.heard(&st.heard)

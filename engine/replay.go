@@ -8,9 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"net/netip"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +36,7 @@ const maxNoteFrames = 4096
 
 // Recording is what umpa-run -w has recorded, read to be run again.
 type Recording struct {
+	path      string
 	packets   []recorded
 	scenarios []*recordedScenario
 }
@@ -45,16 +50,32 @@ type recorded struct {
 	length  int
 	comment string
 	first   string // outermost protocol
+	name    string // of the interface
 }
 
 // recordedScenario is one engine of the run, and what reached it.
 type recordedScenario struct {
 	startNote
-	events  []event
-	hops    []hopEvent
-	files   []fileEvent
-	over    bool // it ended while it was recorded
-	problem error
+	events   []event
+	hops     []hopEvent
+	files    []fileEvent
+	refused  []map[uint64]refusal // by link: frames that could not be sent
+	versions map[int]bundleNote   // that were loaded later
+	over     bool                 // it ended by itself while it was recorded
+	last     time.Duration        // the last that is known of it
+}
+
+// refusal is why a link did not take a frame.
+type refusal struct {
+	err    string
+	closed bool
+}
+
+func (r refusal) error() error {
+	if r.closed {
+		return fmt.Errorf("%s: %w", r.err, netio.ErrClosed)
+	}
+	return errors.New(r.err)
 }
 
 // event is something that reached an engine from outside.
@@ -67,7 +88,7 @@ type event struct {
 	up     bool
 	text   string
 	sleep  uint64 // noteCut: which one it was, counted from 1
-	bundle []byte
+	bundle *bundleNote
 }
 
 type fedFrame struct {
@@ -98,8 +119,8 @@ func (f *fileEvent) error() error {
 	return errors.New(f.err)
 }
 
-// OpenRecording reads a recording. A capture file that is none is an error that
-// says so.
+// OpenRecording reads a recording, or another capture file: of one that umpa-run
+// has not recorded, little can be said.
 func OpenRecording(path string) (*Recording, error) {
 	r, err := netio.OpenCapture(path)
 	if err != nil {
@@ -130,12 +151,11 @@ func OpenRecording(path string) (*Recording, error) {
 			return nil, fmt.Errorf("recording %q: more than %d MiB cannot be replayed", path, maxRecording>>20)
 		}
 		p := recorded{iface: m.Interface, dir: m.Direction, time: f.Time, data: slices.Clone(f.Data), length: f.Length, comment: strings.Join(m.Comments(), "; ")}
-		p.first = firstLayer(r.Interfaces()[m.Interface].LinkType)
+		i := r.Interfaces()[m.Interface]
+		p.first, p.name = firstLayer(i.LinkType), i.Name
 		rec.packets = append(rec.packets, p)
 	}
-	if len(rec.scenarios) == 0 {
-		return nil, fmt.Errorf("recording %q: %w", path, errNoNotes)
-	}
+	rec.path = path
 	rec.join()
 	return rec, nil
 }
@@ -152,6 +172,8 @@ func (r *Recording) note(data []byte) error {
 		if err := unpack(n.Bytes(), &s.startNote); err != nil || n.Bad || id != uint64(len(r.scenarios)) {
 			return errBadNote
 		}
+		s.refused = make([]map[uint64]refusal, len(s.Links))
+		s.versions = map[int]bundleNote{}
 		r.scenarios = append(r.scenarios, s)
 		return nil
 	}
@@ -159,6 +181,7 @@ func (r *Recording) note(data []byte) error {
 		return errBadNote
 	}
 	s := r.scenarios[id]
+	s.last = e.at
 	link := func() int {
 		l := n.Uint()
 		if l >= uint64(len(s.Links)) {
@@ -194,8 +217,18 @@ func (r *Recording) note(data []byte) error {
 	case noteCut:
 		e.sleep, e.text = n.Uint(), string(n.Bytes())
 	case noteStage:
-		e.bundle = slices.Clone(n.Bytes())
+		var b bundleNote
+		if unpack(n.Bytes(), &b) != nil {
+			return errBadNote
+		}
+		s.versions[b.Version], e.bundle = b, &b
 	case noteSwap:
+	case noteRefused:
+		l, number := link(), n.Uint()
+		if s.refused[l] == nil {
+			s.refused[l] = map[uint64]refusal{}
+		}
+		s.refused[l][number] = refusal{string(n.Bytes()), n.Uint() == 1}
 	case noteHop:
 		h := hopEvent{link: link()}
 		for _, a := range []*netip.Addr{&h.dst, &h.hop, &h.src} {
@@ -213,14 +246,16 @@ func (r *Recording) note(data []byte) error {
 		}
 		s.files = append(s.files, f)
 	case noteOver:
-		s.over = true
+		s.over = string(n.Bytes()) != killed
 	default:
 		return errBadNote
 	}
 	if n.Bad {
 		return errBadNote
 	}
-	if kind != noteHop && kind != noteFile && kind != noteOver {
+	switch kind {
+	case noteHop, noteFile, noteRefused, noteOver:
+	default:
 		s.events = append(s.events, e)
 	}
 	return nil
@@ -291,11 +326,18 @@ type Replayed struct {
 	Script string
 	Sent   int // packets that were the same
 	First  *Difference
+	// Broken says that the recording does not hold the scenario's end, for it was
+	// killed or the file breaks off: what would have followed is not known.
+	Broken bool
 }
 
 // Replay runs each scenario of the recording again on a virtual clock, with the
 // same input at the same times, and compares what it sends with what is recorded.
+// A capture file that is no recording is an error that says so.
 func (r *Recording) Replay(ctx context.Context, o ReplayOptions) ([]Replayed, error) {
+	if len(r.scenarios) == 0 {
+		return nil, fmt.Errorf("recording %q: %w", r.path, errNoNotes)
+	}
 	replaced := -1
 	if o.With.Script != "" {
 		for i, s := range r.scenarios {
@@ -349,7 +391,7 @@ func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config
 		}
 	}
 	for i, l := range s.Links {
-		link := &replayLink{info: l.Info}
+		link := &replayLink{info: l.Info, refused: s.refused[i]}
 		named := Interface{Name: l.Name, Link: link}
 		if !slices.ContainsFunc(cfg.loaded.options.interfaces, func(w wanted) bool { return w.name == l.Name }) {
 			named.Name = ""
@@ -373,6 +415,7 @@ func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config
 			o.Log(Entry{Level: "notice", Text: "the recorded run was reloaded; this one is not", Script: cfg.Script, Time: cfg.Start})
 		}
 	}
+	events = append(slices.Clip(events), r.end(s))
 	cfg.replay = &feed{events: events, hops: s.hops, files: s.files, bundled: o.Bundled}
 	e, err := New(cfg)
 	if err != nil {
@@ -386,15 +429,38 @@ func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config
 		}
 	}
 	err = e.Run(ctx)
+	c.result.Broken = !s.over
+	late := false
+	if errors.Is(err, ErrKilled) && ctx.Err() == nil && cfg.replay.ended {
+		err, late = nil, s.over
+	}
 	switch {
 	case errors.Is(err, ErrKilled) || ctx.Err() != nil:
 		return c.result, ErrKilled
 	case c.result.First == nil && len(c.expected) > 0:
 		c.missing(err)
+	case c.result.First == nil && late:
+		c.result.First = &Difference{Script: cfg.Script, Text: fmt.Sprintf("it does not end: the recorded run ended after %v", s.last)}
 	case c.result.First == nil && err != nil && with.Script != "":
 		c.result.First = &Difference{Script: cfg.Script, Text: "it fails where the recording ends", Err: err}
 	}
 	return c.result, nil
+}
+
+// end is the event that ends a replay that does not end by itself: where the
+// recording breaks off, or when the scenario should long be over.
+func (r *Recording) end(s *recordedScenario) event {
+	x := event{kind: noteOver, turn: math.MaxUint64, at: s.last + 1}
+	if s.over {
+		x.at += s.StopTimeout
+		return x
+	}
+	for _, p := range r.packets {
+		if slices.ContainsFunc(s.Links, func(l linkNote) bool { return l.Record == p.iface }) {
+			x.at = max(x.at, time.Duration(p.time-s.Start)+1)
+		}
+	}
+	return x
 }
 
 // unit is the recorded text as a scenario that can run.
@@ -431,6 +497,7 @@ type feed struct {
 	files   []fileEvent
 	bundled fs.FS
 	staged  *vm // a version that was loaded, and has not taken over
+	ended   bool
 }
 
 // next is when the next event is due.
@@ -489,6 +556,9 @@ func (f *feed) give(e *Engine, x event) {
 		e.Stop(x.text)
 	case noteRest:
 		post(func() { e.quiet = true })
+	case noteOver:
+		f.ended = true
+		e.Kill()
 	case noteStage:
 		post(func() { f.stage(e, x) })
 	case noteSwap:
@@ -505,13 +575,7 @@ func (f *feed) give(e *Engine, x event) {
 // a later event, if it came to that.
 func (f *feed) stage(e *Engine, x event) {
 	f.drop()
-	var b bundleNote
-	err := unpack(x.bundle, &b)
-	if err != nil {
-		e.notice(fmt.Sprintf("a version of the recording: %v", err))
-		return
-	}
-	u, err := b.unit(e.cfg, f.bundled)
+	u, err := x.bundle.unit(e.cfg, f.bundled)
 	if err != nil {
 		e.notice(fmt.Sprintf("a version of the recording: %v", err))
 		return
@@ -582,8 +646,10 @@ func nextOf[T any](list []T, asked func(T) bool) (rest []T, first T, ok bool) {
 
 // replayLink is an interface as it was, with nobody behind it.
 type replayLink struct {
-	info  netio.Info
-	stats netio.Stats
+	info    netio.Info
+	stats   netio.Stats
+	given   uint64
+	refused map[uint64]refusal
 }
 
 func (l *replayLink) Info() netio.Info       { return l.info }
@@ -591,8 +657,20 @@ func (l *replayLink) Start(netio.Sink) error { return nil }
 func (l *replayLink) Stats() netio.Stats     { return l.stats }
 func (l *replayLink) Close() error           { return nil }
 
+// Send takes what the interface took when it was recorded.
 func (l *replayLink) Send(frames [][]byte) (int, error) {
-	l.stats.Sent += uint64(len(frames))
+	for n := range frames {
+		why, refused := l.refused[l.given]
+		l.given++
+		if !refused {
+			l.stats.Sent++
+			continue
+		}
+		if why.closed {
+			l.given += uint64(len(frames) - n - 1)
+		}
+		return n, why.error()
+	}
 	return len(frames), nil
 }
 
@@ -705,6 +783,9 @@ func (c *comparer) text(frame []byte, at int64, iface, first string) string {
 // ErrNoPacket is wrapped by the error for a packet that is not in a recording.
 var ErrNoPacket = errors.New("no such packet")
 
+// mostCauses bounds what Explain tells of what made a packet be sent.
+const mostCauses = 12
+
 // Explain says why the packet of that number, counted from 1, was sent: what sent
 // it, and what made that happen, step by step.
 func (r *Recording) Explain(number int) (string, error) {
@@ -712,19 +793,19 @@ func (r *Recording) Explain(number int) (string, error) {
 		return "", fmt.Errorf("%w: the recording has %d", ErrNoPacket, len(r.packets))
 	}
 	var b strings.Builder
-	for seen := map[int]bool{}; number > 0 && number <= len(r.packets) && !seen[number]; {
-		seen[number] = true
+	for steps := 0; number > 0; steps++ {
+		if number > len(r.packets) || steps == mostCauses {
+			fmt.Fprintf(&b, "… and so on, from packet %d\n", number)
+			break
+		}
 		p := &r.packets[number-1]
 		var k packet.Packet
 		reg := packet.Builtin()
 		reg.Decode(&k, p.data, reg.Proto(p.first))
-		when, name := "", ""
-		for _, s := range r.scenarios {
-			for _, l := range s.Links {
-				if l.Record == p.iface {
-					when, name = time.Duration(p.time-s.Start).String(), l.Name+" of "+s.Bundle.Script
-				}
-			}
+		when, name := time.Unix(0, p.time).UTC().Format(time.RFC3339Nano), p.name
+		s := r.scenario(p)
+		if s != nil {
+			when, name = time.Duration(p.time-s.Start).String(), name+" of "+s.Bundle.Script
 		}
 		fmt.Fprintf(&b, "packet %d, at %s on %s: %s\n", number, when, name, k.Summary())
 		next := 0
@@ -732,35 +813,62 @@ func (r *Recording) Explain(number int) (string, error) {
 		case p.dir == netio.DirectionIn:
 			b.WriteString("  it was received\n")
 		case p.comment == "":
-			b.WriteString("  it was sent; the recording does not say why\n")
+			b.WriteString("  the file does not say why it was sent\n")
 		default:
 			fmt.Fprintf(&b, "  %s\n", p.comment)
-			r.sourceLine(&b, p.comment)
-			if _, cause, ok := strings.Cut(p.comment, "because of packet "); ok {
+			s.sourceLine(&b, p.comment)
+			// Numbers are those of the whole recording: in a part of one they lead nowhere.
+			if _, cause, ok := strings.Cut(p.comment, "because of packet "); ok && s != nil {
 				_, _ = fmt.Sscan(cause, &next) // 0: there is none
 			}
+		}
+		if next >= number { // what has made it comes before it
+			break
 		}
 		number = next
 	}
 	return strings.TrimRight(b.String(), "\n"), nil
 }
 
-// sourceLine shows the line that a comment names.
-func (r *Recording) sourceLine(b *strings.Builder, comment string) {
-	place, _, _ := strings.Cut(strings.TrimPrefix(comment, "sent by "), " in ")
-	place, _, _ = strings.Cut(place, ",")
-	at := strings.LastIndexByte(place, ':')
-	if at < 0 {
-		return
-	}
-	var n int
-	if _, err := fmt.Sscan(place[at+1:], &n); err != nil {
-		return
-	}
+// scenario is whose interface a packet passed; nil: the recording does not say.
+func (r *Recording) scenario(p *recorded) *recordedScenario {
 	for _, s := range r.scenarios {
-		if lines := strings.Split(s.Bundle.Sources[place[:at]], "\n"); n >= 1 && n <= len(lines) && s.Bundle.Sources[place[:at]] != "" {
-			fmt.Fprintf(b, "    %s\n", strings.TrimSpace(lines[n-1]))
-			return
+		for _, l := range s.Links {
+			if l.Record == p.iface {
+				return s
+			}
 		}
+	}
+	return nil
+}
+
+var (
+	commentPlace   = regexp.MustCompile(`^sent by (\S+):(\d+)[ ,]|^sent by .* at (\S+):(\d+),`)
+	commentVersion = regexp.MustCompile(`, version (\d+)`)
+)
+
+// sourceLine shows the line that a comment names, as it was in its version.
+func (s *recordedScenario) sourceLine(b *strings.Builder, comment string) {
+	at := commentPlace.FindStringSubmatch(comment)
+	if s == nil || at == nil {
+		return
+	}
+	sources := s.Bundle.Sources
+	if v := commentVersion.FindStringSubmatch(comment); v != nil {
+		if n, _ := strconv.Atoi(v[1]); n > 0 {
+			sources = s.versions[n].Sources
+		}
+	}
+	name, number := at[1]+at[3], at[2]+at[4]
+	n, _ := strconv.Atoi(number) // they are digits
+	for file, text := range sources {
+		// A handler is named by its file alone, without the folder.
+		if file != name && (at[1] != "" || path.Base(filepath.ToSlash(file)) != name) {
+			continue
+		}
+		if lines := strings.Split(text, "\n"); n >= 1 && n <= len(lines) {
+			fmt.Fprintf(b, "    %s\n", strings.TrimSpace(lines[n-1]))
+		}
+		return
 	}
 }

@@ -283,8 +283,11 @@ func TestOpenRecordingBrokenOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rec, err := OpenRecording(part); err == nil {
-			good++
 			results, err := rec.Replay(context.Background(), ReplayOptions{})
+			if errors.Is(err, errNoNotes) {
+				continue
+			}
+			good++
 			if err != nil || results[0].First != nil {
 				t.Fatalf("%d of %d bytes: %v, %+v", n, len(whole), err, results)
 			}

@@ -47,6 +47,7 @@ type vm struct {
 	closed    bool
 	open      map[io.Closer]bool // capture files that the script has not closed
 
+	version int               // how many reloads came before
 	staged  *staged           // until the swap; nil when live
 	files   map[string]string // capture files that were made, and the names they have until there is no way back
 	trial   *trial            // while it may be rolled back; nil: it may not

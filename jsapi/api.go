@@ -34,7 +34,8 @@ type API struct {
 	handlers   []*Handler
 	names      map[string]*sameName
 	current    *Handler // whose callback runs now; nil at the top level
-	frame      uint64   // number of the frame being delivered; 0: none
+	frame      uint64   // number of the frame being delivered, or on account of which this runs; 0: none
+	place      string   // of the call that this runs for, where it is not the one being made
 	running    int      // depth of guarded entries
 	closed     bool
 	suite      *suite // nil: test() is a mistake
@@ -269,6 +270,17 @@ func (a *API) enter(h *Handler, f func()) {
 	f()
 }
 
+// since is for what a call of the script's does later: what it gives runs a
+// function for the same line, and on account of the same frame.
+func (a *API) since() func(f func()) {
+	place, frame := a.host.Where(), a.frame
+	return func(f func()) {
+		a.place, a.frame = place, frame
+		defer func() { a.place, a.frame = "", 0 }()
+		f()
+	}
+}
+
 // failed reports what h did not catch, and whether h is to be called no more.
 func (a *API) failed(err error, h *Handler) (quarantine bool) {
 	if h != nil {
@@ -326,17 +338,21 @@ func (a *API) exception(v goja.Value) error {
 	return errors.New("rejected")
 }
 
-// deferred is a promise that Go settles, on the goroutine of the runtime.
+// deferred is a promise that Go settles, on the goroutine of the runtime. What
+// waits for it runs as what made it would: for the same handler, and on account
+// of the same frame, unless another one is being delivered.
 type deferred struct {
 	a               *API
 	promise         goja.Value
 	resolve, reject func(any) error
+	handler         *Handler
+	frame           uint64
 }
 
 // promise makes a pending promise.
 func (a *API) promise() *deferred {
 	p, resolve, reject := a.rt.NewPromise()
-	return &deferred{a, a.rt.ToValue(p), resolve, reject}
+	return &deferred{a, a.rt.ToValue(p), resolve, reject, a.current, a.frame}
 }
 
 // Resolve settles the promise and runs what waits for it.
@@ -344,15 +360,34 @@ func (d *deferred) Resolve(v goja.Value) {
 	if v == nil {
 		v = goja.Undefined()
 	}
-	d.finish(d.resolve(v))
+	d.settle(d.resolve, v)
 }
 
 // Reject settles the promise with the Error object of err.
-func (d *deferred) Reject(err error) { d.finish(d.reject(d.a.errorValue(err))) }
+func (d *deferred) Reject(err error) { d.rejectWith(d.a.errorValue(err)) }
 
-func (d *deferred) finish(err error) {
-	if err != nil {
-		d.a.failed(err, d.a.current)
+// rejectWith settles the promise with what was thrown.
+func (d *deferred) rejectWith(v goja.Value) { d.settle(d.reject, v) }
+
+// settle calls one of the promise's functions. From outside of script code goja
+// runs the microtasks before that returns.
+func (d *deferred) settle(f func(any) error, v goja.Value) {
+	a := d.a
+	if a.running > 0 {
+		if err := f(v); err != nil {
+			a.failed(err, a.current)
+		}
+		return
 	}
-	d.a.settle()
+	var err error
+	before := a.frame
+	if before == 0 {
+		a.frame = d.frame
+	}
+	a.enter(d.handler, func() { err = f(v) })
+	if err != nil {
+		a.failed(err, d.handler)
+	}
+	a.settle()
+	a.frame = before
 }

@@ -131,6 +131,7 @@ func (a *API) sr1(call goja.FunctionCall) goja.Value {
 	s.goes = func(v *view) { d.Resolve(v.object()) }
 	var timer Timer
 	var wait func()
+	again := a.since()
 	late := func() {
 		timer = 0
 		if s.ended || a.closed {
@@ -140,7 +141,7 @@ func (a *API) sr1(call goja.FunctionCall) goja.Value {
 			a.enter(h, func() {
 				if retry > 0 {
 					retry--
-					a.sendView(request, link)
+					again(func() { a.sendView(request, link) })
 					wait()
 					return
 				}
@@ -203,6 +204,7 @@ type sweep struct {
 	sub    *sub
 	hit    *probing
 	keys   []uint64
+	again  func(func())
 	sender Timer
 	timer  Timer
 }
@@ -254,6 +256,7 @@ func (a *API) sr(call goja.FunctionCall) goja.Value {
 		}
 	}
 	a.subscribe(w.sub)
+	w.again = a.since()
 	ex := a.guarded(w.send)
 	if ex != nil {
 		w.sub.cancel()
@@ -374,7 +377,7 @@ func (w *sweep) fire(f func()) {
 	if w.sub.ended || a.closed {
 		return
 	}
-	if err := a.guarded(func() { a.enter(w.h, f) }); err != nil {
+	if err := a.guarded(func() { a.enter(w.h, func() { w.again(f) }) }); err != nil {
 		w.sub.cancel()
 		a.enter(w.h, func() { w.d.rejectWith(a.errorValue(err)) })
 	}

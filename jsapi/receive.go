@@ -106,9 +106,6 @@ func (a *API) receiveOne(call goja.FunctionCall) goja.Value {
 	return d.promise
 }
 
-// rejectWith settles the promise with a value that is thrown.
-func (d *deferred) rejectWith(v goja.Value) { d.finish(d.reject(v)) }
-
 func (a *API) receiveLoop(call goja.FunctionCall) goja.Value {
 	m := a.match("receiveLoop", call.Argument(0))
 	opt := a.options("receiveLoop", call.Argument(2), "count", "timeout", "iface")

@@ -170,7 +170,7 @@ func (a *API) sendView(v *view, link int) {
 			a.throw(err)
 		}
 	}
-	cause := Cause{Handler: a.current, Frame: a.frame}
+	cause := Cause{Handler: a.current, Frame: a.frame, Place: a.place}
 	refs := p.Layers()
 	if len(refs) == 0 || refs[0].Proto.Name == "eth" || a.linkFirst[link] == nil || a.linkFirst[link].Name != "eth" {
 		if len(refs) > 0 && refs[0].Proto.Name == "eth" && a.linkFirst[link] != nil && a.linkFirst[link].Name != "eth" {

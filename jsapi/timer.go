@@ -29,6 +29,7 @@ type slot struct {
 	kind   timerKind
 	used   bool
 	scope  *scope // that was active when it was made
+	frame  uint64 // that was being delivered when it was made; 0: none
 	held   int    // its place there, plus one; 0: not held
 }
 
@@ -63,7 +64,7 @@ func (t *timerTable) add(kind timerKind, f goja.Callable, args []goja.Value) (pl
 		t.slots = append(t.slots, slot{fire: func() { t.fire(place) }})
 	}
 	s := &t.slots[place]
-	s.f, s.kind, s.used = f, kind, true
+	s.f, s.kind, s.used, s.frame = f, kind, true, t.a.frame
 	if len(args) > 0 {
 		s.args = append([]goja.Value(nil), args...)
 	}
@@ -153,10 +154,8 @@ func (t *timerTable) fire(place uint32) {
 	}
 	s := &t.slots[place]
 	f, args := s.f, s.args
-	if s.scope != nil {
-		t.a.scope = s.scope
-		defer func() { t.a.scope = nil }()
-	}
+	t.a.scope, t.a.frame = s.scope, s.frame
+	defer func() { t.a.scope, t.a.frame = nil, 0 }()
 	switch s.kind {
 	case oneShot:
 		t.end(place)

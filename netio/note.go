@@ -20,11 +20,12 @@ const (
 const noteRecent = 8192
 
 // Note adds data of our own behind what was recorded so far. In a pcap file
-// there is no place for it: nothing is written.
+// there is no place for it, and where files are rotated the first ones, which would be needed,
+// may be gone: nothing is written.
 func (r *Recorder) Note(data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.file == nil || r.w.pcap {
+	if r.closed || r.file == nil || r.w.pcap || r.o.RotateSize > 0 {
 		return nil
 	}
 	r.w.note(data)
@@ -34,8 +35,8 @@ func (r *Recorder) Note(data []byte) error {
 	return nil
 }
 
-// Notes says whether the file holds notes, and all of it is one file.
-func (r *Recorder) Notes() bool {
+// Comments says whether the file holds comments: it is pcapng.
+func (r *Recorder) Comments() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.w != nil && !r.w.pcap
