@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dop251/goja"
+
 	"github.com/umpa-run/umpa-run/jsapi"
 	"github.com/umpa-run/umpa-run/netio"
 	"github.com/umpa-run/umpa-run/timers"
@@ -77,11 +79,12 @@ type Engine struct {
 	onStop     func() bool   // stopping: whether onStop still waits
 	reason     string        // why it ended
 	err        error
-	alone      bool // no other scenario runs with it
-	quiet      bool // nothing can happen any more
-	done       bool // virtual time: finished
-	asleep     bool // in sleepSync, in virtual time, until wakeAt
-	stopCuts   bool // asleep: until Stop, at most
+	alone      bool         // no other scenario runs with it
+	quiet      bool         // nothing can happen any more
+	spun       *ScriptError // why it is interrupted by interruptSpin
+	done       bool         // virtual time: finished
+	asleep     bool         // in sleepSync, in virtual time, until wakeAt
+	stopCuts   bool         // asleep: until Stop, at most
 	wakeAt     time.Duration
 	wake       chan struct{} // resumes it
 	conductor  *conductor
@@ -688,6 +691,11 @@ func (e *Engine) finish() {
 func (e *Engine) recover() {
 	x := recover()
 	if x == nil {
+		return
+	}
+	// An interruption can come while Go calls a bit of the language by itself.
+	if i, ok := x.(*goja.InterruptedError); ok && e.vm != nil {
+		e.vm.Fail(i, nil)
 		return
 	}
 	e.fail(e.fault(x))

@@ -7,23 +7,26 @@ import (
 	"time"
 )
 
-// Limits of what happens at one instant of virtual time: rounds of turns, and
-// frames that were received. No transfer that ends comes near them, and they
-// are reached within seconds.
+// Limits of what happens at one instant of virtual time: rounds of turns, or
+// frames that were received, and the real time that they took. All that ends
+// within that time may do as much as it likes.
 const (
 	spinRounds = 250_000
-	spinFrames = 10_000_000
+	spinFrames = 3_000_000
+	spinWall   = 3 * time.Second
+	spinLook   = 64 // rounds between two looks
 )
 
 // spin finds that virtual time stands still: scripts that answer each other
 // without end on wires without delay, or that set immediates without end.
 // Nothing could stop them then, for Config.For is a time on the same clock.
 type spin struct {
-	at      time.Duration // the instant
-	rounds  int           // that were conducted at it
-	frames  uint64        // received before it, by all
-	sampled bool
-	hits    map[*Engine]spinSample // half way, to tell who is busy
+	at     time.Duration          // the instant
+	rounds int                    // that were conducted at it
+	frames uint64                 // received before it, by all
+	since  time.Time              // of the first look
+	hits   map[*Engine]spinSample // at the first look, to tell who is busy
+	found  *Engine                // is being interrupted, so that its next line is known
 }
 
 type spinSample struct {
@@ -40,18 +43,29 @@ func (c *conductor) watchSpin() {
 		return
 	}
 	s.rounds++
-	if s.rounds&0xfff != 0 {
+	if s.rounds%spinLook != 0 {
 		return
 	}
 	frames := c.received() - s.frames
-	if !s.sampled && (s.rounds >= spinRounds/2 || frames >= spinFrames/2) {
+	if s.since.IsZero() {
+		if s.rounds < spinRounds/64 && frames < spinFrames/64 {
+			return
+		}
+		s.since = time.Now()
 		s.sample(c.engines)
 	}
-	if s.rounds < spinRounds && frames < spinFrames {
+	if s.rounds < spinRounds && frames < spinFrames || time.Since(s.since) < spinWall {
 		return
 	}
-	if e := c.busiest(); e != nil {
-		e.fail(c.spinError(e, frames))
+	if s.found == nil {
+		if s.found = c.busiest(); s.found != nil {
+			s.found.spun = c.spinError(s.found, frames)
+			s.found.vm.rt.Interrupt(interruptSpin)
+			return
+		}
+	} else if s.found.err == nil { // it runs no script
+		s.found.vm.rt.ClearInterrupt()
+		s.found.fail(s.found.spun)
 	}
 	c.spin = spin{}
 }
@@ -65,7 +79,7 @@ func (c *conductor) received() (n uint64) {
 }
 
 func (s *spin) sample(engines []*Engine) {
-	s.sampled, s.hits = true, map[*Engine]spinSample{}
+	s.hits = map[*Engine]spinSample{}
 	for _, e := range engines {
 		if e.done || e.vm == nil {
 			continue
@@ -115,13 +129,13 @@ func (c *conductor) spinError(e *Engine, frames uint64) *ScriptError {
 			}
 			name := h.Name
 			if len(c.engines) > 1 {
-				name = o.name + ": " + name
+				name = fmt.Sprintf("%s (scenario %d): %s", o.name, o.cfg.Number, name)
 			}
 			list = append(list, ran{name, n})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b ran) int { return cmp.Compare(b.hits, a.hits) })
-	what := "callbacks that call for the next one at once, as setImmediate does"
+	what := "callbacks of timers and promises that call for the next one at once"
 	for i, r := range list[:min(3, len(list))] {
 		if i == 0 {
 			what = r.name

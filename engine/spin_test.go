@@ -29,13 +29,13 @@ func TestSpin(t *testing.T) {
 		err := RunAll(t.Context(), engines, false)
 		var s *ScriptError
 		if !errors.As(err, &s) || s.Kind != KindTimeout || !strings.Contains(s.Message, "stands still at 1.5s") ||
-			!strings.Contains(s.Message, "a.js: on('arp')") || !strings.Contains(s.Hint, "delay=") {
+			!strings.Contains(s.Message, "a.js (scenario 1): on('arp')") || !strings.Contains(s.Hint, "delay=") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("immediates", func(t *testing.T) {
 		_, err := runText(t, `setImmediate(function again() { setImmediate(again) })`, func(c *Config) { c.For = time.Minute })
-		if s := asScriptError(t, err); !strings.Contains(s.Message, "stands still at 0s") || !strings.Contains(s.Message, "setImmediate") {
+		if s := asScriptError(t, err); !strings.Contains(s.Message, "stands still at 0s") || s.Line != 1 {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -31,6 +31,7 @@ const (
 	interruptMemory interruption = "memory"
 	interruptKill   interruption = "kill"
 	interruptStop   interruption = "stop" // of a top level that does not end
+	interruptSpin   interruption = "spin" // virtual time stands still
 )
 
 // watchdog interrupts a callback that runs for too long or eats too much. One
@@ -222,6 +223,8 @@ func (i interruption) describe(e *Engine, who string, limit time.Duration) (Kind
 	case interruptMemory:
 		return KindMemory, fmt.Sprintf("%s was interrupted: the heap is larger than %d MiB", who, e.cfg.MemoryLimit>>20),
 			"something grows without bound: keep no packets that are not needed"
+	case interruptSpin:
+		return e.spun.Kind, e.spun.Message, e.spun.Hint
 	case interruptKill, interruptStop:
 		return KindTimeout, who + " was interrupted", ""
 	}

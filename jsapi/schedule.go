@@ -607,10 +607,26 @@ func (s *schedule) goOn() {
 // block runs the schedule to its end, or until the scenario is to end.
 func (s *schedule) block() {
 	const rest, pause = 100 * time.Millisecond, time.Millisecond
+	const listen, most = 1 << 12, 5_000_000 // slots at one instant: on a virtual clock it lasts
 	h := s.a.host
 	awake := h.Now()
+	instant, first, heard := awake, s.index, s.index
 	for !s.over {
 		now := h.Now()
+		if now != instant {
+			instant, first = now, s.index
+		}
+		if s.index-heard >= listen && !s.over {
+			heard = s.index
+			if h.Sleep(0) {
+				s.finish(nil)
+				break
+			}
+			if s.index-first > most {
+				s.finish(&mistake{fmt.Sprintf("%s: virtual time stands still: %d of its slots are due at one instant", s.name, s.index-first), "an interval above 0, a rate, or a count"})
+				break
+			}
+		}
 		at := s.due()
 		if s.exhausted() {
 			s.finish(nil)
