@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +18,12 @@ import (
 // Store keeps what scripts put into storage: encoded values by key. It belongs
 // to the loop. It outlives a reload; a durable one outlives the process.
 type Store struct {
-	values map[string][]byte // a value is never changed, but replaced
-	db     *bbolt.DB
-	dirty  bool
-	noting bool // of changes, for undo
-	before []storedBefore
+	values  map[string][]byte // a value is never changed, but replaced
+	db      *bbolt.DB
+	dirty   bool
+	damaged bool // the database holds its own lock, and cannot be closed
+	noting  bool // of changes, for undo
+	before  []storedBefore
 }
 
 // storedBefore is what a key held before a change.
@@ -85,9 +87,9 @@ func OpenStore(dir, scenario string) (*Store, error) {
 	}
 	name := strings.TrimSuffix(filepath.Base(scenario), filepath.Ext(scenario))
 	path := filepath.Join(dir, name+".db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := openBolt(path)
 	if errors.Is(err, bbolt.ErrTimeout) {
-		return nil, fmt.Errorf("state %s: in use by another process", path)
+		return nil, fmt.Errorf("state %s: in use by another process, or by another scenario of that name", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state %s: %w", path, err)
@@ -96,24 +98,66 @@ func OpenStore(dir, scenario string) (*Store, error) {
 	// for kill -9. Sync follows at the end of the turn, once for all its sets.
 	db.NoSync = true
 	s := &Store{values: map[string][]byte{}, db: db}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(storeBucket)
-		if err != nil {
-			return err
-		}
-		return b.ForEach(func(k, v []byte) error {
-			s.values[string(k)] = slices.Clone(v)
-			return nil
+	read := make(chan error, 1)
+	go func() {
+		read <- s.update(func(tx *bbolt.Tx) error {
+			if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+				return errors.Join(errDamaged, err)
+			}
+			b, err := tx.CreateBucketIfNotExists(storeBucket)
+			if err != nil {
+				return err
+			}
+			return b.ForEach(func(k, v []byte) error {
+				s.values[string(k)] = slices.Clone(v)
+				return nil
+			})
 		})
-	})
-	if err != nil {
+	}()
+	select {
+	case err = <-read:
+	case <-time.After(storeRead): // pages that lead in a circle
+		err = errDamaged
+	}
+	switch {
+	case errors.Is(err, errDamaged): // and is not closed: the database holds its own lock
+		return nil, fmt.Errorf("state %s: %w: move it away, and what is stored begins anew", path, errDamaged)
+	case err != nil:
 		return nil, errors.Join(fmt.Errorf("state %s: %w", path, err), db.Close())
 	}
 	return s, nil
 }
 
+var errDamaged = errors.New("the file is damaged")
+
+// storeRead is how long reading a state file may take.
+var storeRead = 10 * time.Second
+
+// update changes the durable store. The database trusts its file: what a damaged
+// one leads it to is a panic, or a fault of memory beyond the file's end.
+func (s *Store) update(f func(*bbolt.Tx) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			s.damaged, err = true, errDamaged
+		}
+	}()
+	return s.db.Update(f)
+}
+
 // snapshot is what is stored now.
 func (s *Store) snapshot() map[string][]byte { return maps.Clone(s.values) }
+
+// openBolt opens a database; one that it stumbles over is damaged.
+func openBolt(path string) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: move it away, and what is stored begins anew", errDamaged)
+		}
+	}()
+	return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
+}
 
 // Get returns a value, which must not be changed.
 func (s *Store) Get(key string) (value []byte, ok bool) {
@@ -128,7 +172,7 @@ func (s *Store) Set(key string, value []byte) error {
 		if key == "" || len(key) > bbolt.MaxKeySize {
 			return fmt.Errorf("storage: a key has 1 to %d bytes", bbolt.MaxKeySize)
 		}
-		if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Put([]byte(key), value) }); err != nil {
+		if err := s.update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Put([]byte(key), value) }); err != nil {
 			return fmt.Errorf("storage: %w", err)
 		}
 		s.dirty = true
@@ -144,7 +188,7 @@ func (s *Store) Delete(key string) error {
 		return nil
 	}
 	if s.db != nil {
-		if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Delete([]byte(key)) }); err != nil {
+		if err := s.update(func(tx *bbolt.Tx) error { return tx.Bucket(storeBucket).Delete([]byte(key)) }); err != nil {
 			return fmt.Errorf("storage: %w", err)
 		}
 		s.dirty = true
@@ -161,7 +205,7 @@ func (s *Store) Keys() []string {
 
 // Sync makes what was set survive the end of the machine.
 func (s *Store) Sync() error {
-	if !s.dirty {
+	if !s.dirty || s.damaged {
 		return nil
 	}
 	s.dirty = false
@@ -170,7 +214,7 @@ func (s *Store) Sync() error {
 
 // Close syncs and closes a durable store.
 func (s *Store) Close() error {
-	if s.db == nil {
+	if s.db == nil || s.damaged {
 		return nil
 	}
 	return errors.Join(s.Sync(), s.db.Close())

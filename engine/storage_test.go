@@ -2,7 +2,9 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestStore(t *testing.T) {
@@ -123,5 +126,70 @@ func TestStoreSurvivesKill(t *testing.T) {
 	}
 	if last < 100 {
 		t.Fatalf("only %d sets in 100 rounds", last)
+	}
+}
+
+// A state file that is damaged in any way is an error, or works: it never ends the
+// process, and never hangs.
+func TestStoreDamaged(t *testing.T) {
+	defer func(d time.Duration) { storeRead = d }(storeRead)
+	storeRead = time.Second
+	dir := t.TempDir()
+	s, err := OpenStore(dir, "x.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 400 {
+		if err := s.Set(fmt.Sprint("key", i%120), bytes.Repeat([]byte{byte(i)}, i*37%5000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.db")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	refused, n := 0, 100
+	for i := range n {
+		text := slices.Clone(whole)
+		page := 4096 * random.IntN(len(text)/4096)
+		switch i % 5 {
+		case 0:
+			text = text[:page]
+		case 1:
+			clear(text[page : page+4096])
+		case 2:
+			for k := range 4096 {
+				text[page+k] = byte(random.Uint32())
+			}
+		case 3:
+			text[page+random.IntN(64)] ^= 1 << random.IntN(8)
+		case 4:
+			copy(text[page:], text[4096*random.IntN(len(text)/4096):][:4096])
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "x.db"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenStore(dir, "x.js")
+		if err != nil {
+			refused++
+			continue
+		}
+		for k := range 50 {
+			if err := s.Set(fmt.Sprint("new", k), bytes.Repeat([]byte{1}, 1000)); err != nil {
+				refused++
+				break
+			}
+		}
+		_ = s.Close()
+	}
+	t.Logf("%d of %d damaged files were refused", refused, n)
+	if refused < n/4 {
+		t.Errorf("%d of %d damaged files were refused", refused, n)
 	}
 }
