@@ -25,7 +25,7 @@ func benchEngine(b *testing.B, text string, change func(*Config)) *Engine {
 	v := timers.NewVirtual(timers.VirtualStart)
 	e.clock, e.virtual = v, v
 	e.conductor = &conductor{engines: []*Engine{e}, clock: v}
-	if err := e.startLinks(); err != nil {
+	if err := e.startLinks(0, 0); err != nil {
 		b.Fatal(err)
 	}
 	e.guard.start(e)

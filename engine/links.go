@@ -33,7 +33,8 @@ type link struct {
 	timed netio.Timed
 	frame netio.Frame   // timed: the next frame
 	due   time.Duration // and when it is due
-	base  int64         // the recorded time that is the start of the run
+	base  int64         // the recorded time that is time 0 of the run
+	shift int64         // from recorded times to dates of the run
 	out   [][]byte      // queued in this turn, in arena
 	arena []byte
 	left  int    // how often it was sent
@@ -276,40 +277,57 @@ func firstLayer(t netio.LinkType) string {
 	return "payload"
 }
 
-// startLinks begins capture. Files begin together: what was recorded at one
-// time is played at one time.
-func (e *Engine) startLinks() error {
-	var base int64
+// firstRecorded reads the first frames of capture files, and returns the time of
+// the first of all; ok is false when there is none.
+func (e *Engine) firstRecorded() (first int64, ok bool) {
 	for _, l := range e.links {
-		if err := l.Start(l); err != nil {
-			return err
-		}
 		if l.timed == nil {
 			continue
 		}
 		e.pull(l)
-		if !l.ended && (base == 0 || l.frame.Time < base) {
-			base = l.frame.Time
+		if !l.ended && (!ok || l.frame.Time < first) {
+			first, ok = l.frame.Time, true
 		}
 	}
+	return first, ok
+}
+
+// startLinks begins capture. What was recorded at base is played at time 0 of the
+// clock, whose date then is start: so is that of the frames.
+func (e *Engine) startLinks(base, start int64) error {
 	for _, l := range e.links {
+		if err := l.Start(l); err != nil {
+			return err
+		}
 		if l.timed != nil && !l.ended {
-			l.base = base
+			l.base, l.shift = base, start-base
 			l.due = time.Duration(l.frame.Time - base)
 		}
 	}
 	return nil
 }
 
+// outside reports whether an interface leads out of the process: what comes by
+// it has the machine's time.
+func (e *Engine) outside() bool {
+	return slices.ContainsFunc(e.links, func(l *link) bool { return l.info.Kind == netio.KindLive || l.info.Kind == netio.KindTap })
+}
+
 // pull reads the next frame of a capture file. A file that breaks off has
-// ended; that is said.
+// ended: that is said, and is the run's error when it has ended.
 func (e *Engine) pull(l *link) {
 	f, err := l.timed.Next()
 	if err != nil {
 		l.ended = true
 		l.frame = netio.Frame{}
-		if !errors.Is(err, io.EOF) {
+		switch lost := l.Stats().Lost; {
+		case !errors.Is(err, io.EOF):
 			e.notice(err.Error())
+			if e.broken == nil {
+				e.broken = err
+			}
+		case lost > 0:
+			e.notice(fmt.Sprintf("%s: passed over for a link type other than the first packet's: %d", l.name, lost))
 		}
 		return
 	}

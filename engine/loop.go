@@ -79,6 +79,8 @@ type Engine struct {
 	onStop     func() bool   // stopping: whether onStop still waits
 	reason     string        // why it ended
 	err        error
+	broken     error        // a capture file that broke off
+	shift      int64        // from the machine's date to that of the run
 	alone      bool         // no other scenario runs with it
 	quiet      bool         // nothing can happen any more
 	spun       *ScriptError // why it is interrupted by interruptSpin
@@ -252,9 +254,26 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 			e.release()
 		}
 	}()
+	// Capture files begin together: what was recorded at one time is played at one
+	// time. The date is that of the recording, unless it is told, or is the machine's.
+	var (
+		base     int64
+		recorded bool
+		outside  bool
+	)
+	for _, e := range engines {
+		if t, ok := e.firstRecorded(); ok && (!recorded || t < base) {
+			base, recorded = t, true
+		}
+		outside = outside || e.outside()
+	}
+	at := engines[0].cfg.Start
+	if recorded && at.IsZero() && !outside {
+		at = time.Unix(0, base).UTC()
+	}
 	var clock timers.Clock = timers.NewReal()
 	if virtual {
-		v := timers.NewVirtual(engines[0].cfg.Start)
+		v := timers.NewVirtual(at)
 		clock = v
 		for _, e := range engines {
 			e.virtual = v
@@ -265,13 +284,22 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		e.clock, e.began = clock, time.Now()
 	}
 	real, start := clock, clock.Wall().Add(-clock.Now())
+	shift := int64(0)
+	if !virtual && recorded && !outside {
+		shift = at.Sub(start).Nanoseconds()
+		start = at
+	}
 	for i, e := range engines {
-		if err := e.startLinks(); err != nil {
+		from := base
+		if e.cfg.replay != nil {
+			from = start.UnixNano() // its frames have the dates of the run
+		}
+		if err := e.startLinks(from, start.UnixNano()); err != nil {
 			return err
 		}
 		e.startJournal(i, start)
-		if e.journal != nil && !virtual {
-			e.clock = timers.NewVirtual(start)
+		if !virtual && (e.journal != nil || recorded) {
+			e.stepped, e.clock, e.shift = real, timers.NewVirtual(start), shift
 		}
 		e.feed = e.cfg.replay
 	}
@@ -312,8 +340,8 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		var wait sync.WaitGroup
 		r := newRest(engines)
 		live := func(e *Engine) {
-			if e.journal != nil {
-				e.liveStepped(r, real)
+			if e.stepped != nil {
+				e.liveStepped(r)
 			} else {
 				e.live(r)
 			}
@@ -485,6 +513,13 @@ func (e *Engine) turn() {
 	if !e.shut {
 		e.batches, e.posts = e.inbox.take(e.batches, e.posts)
 	}
+	if e.shift != 0 {
+		for _, a := range e.batches {
+			for i := range a.batch.Frames {
+				a.batch.Frames[i].Time += e.shift
+			}
+		}
+	}
 	e.feed.pour(e, now)
 	e.journal.delivered(e.batches)
 	e.vm.due, e.vm.later = e.vm.later, e.vm.due
@@ -585,6 +620,7 @@ func (e *Engine) deliverTimed(now time.Duration) {
 		}
 		e.number++
 		f := l.frame
+		f.Time += l.shift
 		e.frames = append(e.frames[:0], jsapi.Frame{Link: l.index, Data: f.Data, Time: f.Time, Length: f.Length, Number: e.number})
 		e.journal.received(e.number, e.record(l, &f))
 		e.handOver(e.frames)
@@ -674,6 +710,9 @@ func (e *Engine) finish() {
 		e.unanswered = e.vm.unanswered()
 		e.vm.close()
 	}
+	if e.err == nil {
+		e.err = e.broken
+	}
 	e.sync()
 	e.inbox.close()
 	for _, a := range e.batches {
@@ -722,7 +761,11 @@ func (e *Engine) log(level, text string) {
 	if e.cfg.Log == nil {
 		return
 	}
-	e.cfg.Log(Entry{Level: level, Text: text, Script: e.name, Time: e.clock.Wall()})
+	at := time.Now()
+	if e.clock != nil {
+		at = e.clock.Wall()
+	}
+	e.cfg.Log(Entry{Level: level, Text: text, Script: e.name, Time: at})
 }
 
 // Summary tells what the scenario did so far.
@@ -757,6 +800,9 @@ func (e *Engine) summary() Summary {
 	}
 	for _, l := range e.links {
 		i := InterfaceSummary{Name: l.name, Kind: l.info.Kind, Stats: l.Stats()}
+		if l.timed != nil && !l.ended && i.Stats.Received > 0 {
+			i.Stats.Received-- // the next one, which was read ahead
+		}
 		if l.index < len(unanswered) {
 			i.Unanswered = unanswered[l.index]
 		}

@@ -27,7 +27,9 @@ import (
 // A scenario that is recorded in real time runs on a stepped clock: the time
 // stands still within a turn, each timer runs at its very deadline, and what
 // arrives is taken in turns of its own. So what a scenario sees of time is in
-// the notes, and a replay on the virtual clock is the same run.
+// the notes, and a replay on the virtual clock is the same run. A run that reads a
+// capture file is stepped too: timers and recorded packets then interleave as they
+// would on the virtual clock, however late the machine is.
 
 // noteKind is the first number of a note.
 type noteKind uint64
@@ -66,7 +68,6 @@ type startNote struct {
 	CallbackTimeout time.Duration
 	StopTimeout     time.Duration
 	Trial           time.Duration
-	Timed           int64 // recorded time that is time 0, of capture files
 	Links           []linkNote
 	Storage         map[string][]byte // what was stored before
 }
@@ -155,9 +156,6 @@ func (e *Engine) startJournal(id int, start time.Time) {
 	for _, l := range e.links {
 		info := l.info
 		n.Links = append(n.Links, linkNote{l.name, l.record, info})
-		if l.timed != nil && n.Timed == 0 {
-			n.Timed = l.base
-		}
 	}
 	e.journal.pack(noteStart, n)
 }
@@ -499,12 +497,11 @@ func (j *journal) undone(l *link, n int) {
 // clock while others wait for a turn of theirs.
 const steps = 1000
 
-// liveStepped is live of an engine that is recorded: see the top of this file.
-func (e *Engine) liveStepped(r *rest, real timers.Clock) {
+// liveStepped is live on a stepped clock: see the top of this file.
+func (e *Engine) liveStepped(r *rest) {
 	sleep := time.NewTimer(time.Hour)
 	defer sleep.Stop()
-	e.stepped = real
-	clock := e.clock.(*timers.Virtual) // at 0: the top level runs then
+	real, clock := e.stepped, e.clock.(*timers.Virtual) // at 0: the top level runs then
 	e.watch()
 	e.begin()
 	e.shut = true

@@ -294,7 +294,7 @@ func (r *testRun) add(e *Engine) error {
 		e.Kill()
 	}
 	r.mu.Unlock()
-	if err := e.startLinks(); err != nil {
+	if err := e.startLinks(0, 0); err != nil {
 		return err
 	}
 	r.conductor.add(e)

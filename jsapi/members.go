@@ -31,7 +31,7 @@ func (a *API) initMembers() {
 		},
 		"bytes":  func(v *view) goja.Value { return v.a.uint8Array(append([]byte{}, v.finished().Data...)) },
 		"length": func(v *view) goja.Value { return v.a.integer(uint64(v.wireLength())) },
-		"time":   func(v *view) goja.Value { return v.a.rt.ToValue(float64(v.p.Time) / 1e6) },
+		"time":   func(v *view) goja.Value { return v.a.rt.ToValue(dateOf(v.p.Time)) },
 		"iface": func(v *view) goja.Value {
 			if v.link < 0 {
 				return v.a.rt.ToValue("")
@@ -283,3 +283,7 @@ func (a *API) clonePacket(to *API, o *goja.Object) *goja.Object {
 	}
 	return nil
 }
+
+// dateOf is a time as scripts see it. A double has no room for nanoseconds since
+// 1970: the whole milliseconds are exact, as those of Date are.
+func dateOf(ns int64) float64 { return float64(ns/1e6) + float64(ns%1e6)/1e6 }

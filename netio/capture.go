@@ -692,6 +692,7 @@ type fileLink struct {
 	received atomic.Uint64
 	bytes    atomic.Uint64
 	errors   atomic.Uint64
+	lost     atomic.Uint64
 }
 
 func openFile(path string, cfg Config) (Link, error) {
@@ -714,18 +715,32 @@ func openFile(path string, cfg Config) (Link, error) {
 	return l, nil
 }
 
-// firstLinkType is the link type of the first interface.
+// firstLinkType is the link type of the first packet; where there is none, of the first interface.
 func (r *Reader) firstLinkType() (LinkType, error) {
+	index := 0
 	if r.pcapng {
-		if _, _, err := r.toPacket(); err != nil && err != io.EOF {
+		kind, n, err := r.toPacket()
+		switch {
+		case err == io.EOF:
+		case err != nil:
 			_, _, err = r.fail(err)
 			return 0, err
+		case n >= 20: // what a shorter block or a number too large is, Next says
+			body := r.buf[r.r+8:]
+			switch kind {
+			case blockEnhanced:
+				index = r.section + int(r.order.u32(body))
+			case blockPacket:
+				index = r.section + int(r.order.u16(body))
+			case blockSimple:
+				index = r.section
+			}
 		}
 	}
-	if len(r.interfaces) == 0 {
+	if index >= len(r.interfaces) {
 		return LinkTypeEthernet, nil // and no packets that Next would accept
 	}
-	return r.interfaces[0].LinkType, nil
+	return r.interfaces[index].LinkType, nil
 }
 
 func (l *fileLink) Info() Info { return l.info }
@@ -748,7 +763,7 @@ func (l *fileLink) Next() (Frame, error) {
 		}
 		if lt := l.reader.interfaces[m.Interface].LinkType; lt != l.info.LinkType {
 			// One link has one link type: what does not fit is counted.
-			l.errors.Add(1)
+			l.lost.Add(1)
 			continue
 		}
 		if l.filter != nil && !l.filter.Match(f.Data) {
@@ -766,7 +781,7 @@ func (l *fileLink) Send(frames [][]byte) (int, error) {
 }
 
 func (l *fileLink) Stats() Stats {
-	return Stats{Received: l.received.Load(), ReceivedBytes: l.bytes.Load(), Errors: l.errors.Load()}
+	return Stats{Received: l.received.Load(), ReceivedBytes: l.bytes.Load(), Errors: l.errors.Load(), Lost: l.lost.Load()}
 }
 
 func (l *fileLink) Close() error {

@@ -82,7 +82,7 @@ type Stats struct {
 	SentBytes     uint64
 	DroppedKernel uint64 // received by the kernel or the driver, never seen by us
 	DroppedQueue  uint64 // the receiver's queue was full
-	Lost          uint64 // frames that were sent, and that an impaired wire lost
+	Lost          uint64 // frames that were sent, and that an impaired wire lost; or that are in a file, but of another link type
 	Errors        uint64 // frames the link refused to send
 	Uncut         uint64 // delivered, though the kernel had joined segments in it that could not be told apart
 }
