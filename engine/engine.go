@@ -119,8 +119,9 @@ type Config struct {
 	// AllowRead lists folders the script may read files in, beside its own.
 	AllowRead []string
 
-	loaded *unit // what Script was loaded as; nil: it is still to be
-	replay *feed // what reached it; nil: it is no replay
+	loaded *unit             // what Script was loaded as; nil: it is still to be
+	used   func(path string) // is told of the files that are read, absolute; may be nil
+	replay *feed             // what reached it; nil: it is no replay
 }
 
 // Interface is one link of a scenario.

@@ -251,6 +251,9 @@ func (v *vm) readFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fileError(name, err)
 	}
+	if v.e.cfg.used != nil {
+		v.e.cfg.used(at)
+	}
 	real, err := filepath.EvalSymlinks(at)
 	if err != nil {
 		if !v.mayRead(at) { // whether it exists is nobody's business

@@ -126,6 +126,11 @@ func load(cfg Config) (*unit, error) {
 		if errors.As(err, &failed) {
 			failed.files = l.unit.files
 		}
+		if cfg.used != nil && cfg.FS == nil {
+			for _, f := range l.unit.files {
+				cfg.used(f)
+			}
+		}
 	}()
 	if err := l.find(); err != nil {
 		return nil, err

@@ -52,6 +52,10 @@ type TestOptions struct {
 	Timeout time.Duration
 	// Report is told of each test when it has ended; it may be nil.
 	Report func(TestResult)
+	// Used is told the absolute path of each file that the tests come from or read: the
+	// test file, the scenarios it starts, what they import, and what they open. It
+	// may be nil.
+	Used func(path string)
 }
 
 // TestResult is one test that was run.
@@ -95,6 +99,7 @@ func RunTests(ctx context.Context, cfg Config, o TestOptions) ([]TestResult, err
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTestTimeout
 	}
+	cfg.used = o.Used
 	u, err := load(cfg)
 	if err != nil {
 		return nil, err
@@ -376,7 +381,7 @@ func (r *testRun) startScenario(name string, o jsapi.ScenarioOptions) (*testScen
 		return nil, fmt.Errorf("%s: a test can start %d scenarios", name, testNumber-1)
 	}
 	cfg.CallbackTimeout, cfg.MemoryLimit, cfg.StopTimeout, cfg.AllowRead = r.cfg.CallbackTimeout, r.cfg.MemoryLimit, r.cfg.StopTimeout, r.cfg.AllowRead
-	cfg.Virtual, cfg.Wires = true, r.wires
+	cfg.Virtual, cfg.Wires, cfg.used = true, r.wires, r.cfg.used
 	if cfg.loaded, err = load(cfg); err != nil {
 		return nil, err
 	}

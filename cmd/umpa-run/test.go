@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -71,8 +74,7 @@ func (p *process) test(o *testOptions, args, rest []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := testFiles(args)
-	if err != nil {
+	if _, err := testFiles(args); err != nil && !o.watch {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,7 +88,13 @@ func (p *process) test(o *testOptions, args, rest []string) error {
 		case <-stopped:
 		}
 	}()
+	used := testInputs{}
+	to.Used = used.add
 	once := func() error {
+		files, err := testFiles(args)
+		if err != nil {
+			return err
+		}
 		r := &testReport{p: p, tap: o.tap, colours: p.colours(p.stdoutTerminal), begin: time.Now()}
 		to.Report = r.test
 		for _, file := range files {
@@ -108,7 +116,7 @@ func (p *process) test(o *testOptions, args, rest []string) error {
 	if !o.watch {
 		return once()
 	}
-	return p.watchTests(ctx, files, once)
+	return p.watchTests(ctx, args, used, once)
 }
 
 // testFiles are the files that the arguments stand for.
@@ -302,6 +310,23 @@ func tapText(s string) string {
 	return strings.NewReplacer("\\", "\\\\", "#", "\\#", "\n", " ").Replace(s)
 }
 
+// printable shows control characters, which YAML does not take, as Go writes them.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && r != '\t' && unicode.IsControl(r) }) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || r == utf8.RuneError) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // yaml writes a diagnostic block of TAP 14.
 func (r *testReport) yaml(members [][2]string) {
 	r.out("  ---\n")
@@ -309,10 +334,15 @@ func (r *testReport) yaml(members [][2]string) {
 		switch {
 		case m[1] == "":
 		case strings.Contains(m[1], "\n"):
-			r.out("  %s: |\n", m[0])
-			r.block("    ", m[1])
+			// The indentation is told, for the text's own may be deeper at first.
+			r.out("  %s: |2\n", m[0])
+			r.block("    ", printable(m[1]))
 		default:
-			r.out("  %s: %s\n", m[0], strconv.Quote(m[1]))
+			// A string of JSON is one of YAML.
+			text, err := json.Marshal(printable(m[1]))
+			if err == nil {
+				r.out("  %s: %s\n", m[0], text)
+			}
 		}
 	}
 	r.out("  ...\n")
@@ -338,53 +368,77 @@ func (r *testReport) end() error {
 // while they save it is over by then.
 const watchEvery = 200 * time.Millisecond
 
-// watchTests runs the tests, and again when a script beside them has changed. It
-// looks at sizes and times: a folder of tests has few files, and this sees
-// what is on network file systems and in containers too.
-func (p *process) watchTests(ctx context.Context, files []string, once func() error) error {
+// watchTests runs the tests, and again when a file that they used has changed, or
+// a script has come or gone beside one. It looks at sizes and times: tests use
+// few files, and this sees what is on network file systems and in containers too.
+func (p *process) watchTests(ctx context.Context, args []string, used testInputs, once func() error) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var seen string
-	var last error
 	for {
-		if now := watchedState(files); now != seen {
-			seen = now
-			last = once()
+		clear(used)
+		for _, a := range args {
+			if at, err := filepath.Abs(a); err == nil {
+				used.add(at) // a folder, too, for what comes into it
+			}
+		}
+		last := once()
+		if e, ok := errors.AsType[*exitError](last); ok && e.err != nil {
+			p.complain(e)
+		}
+		if ctx.Err() == nil {
 			fmt.Fprintln(p.stderr, "umpa-run: waiting for a file to be saved; Ctrl-C ends")
 		}
-		select {
-		case <-ctx.Done():
-			return last
-		case <-tick.C:
+		for !used.changed() {
+			select {
+			case <-ctx.Done():
+				return last
+			case <-tick.C:
+			}
 		}
 	}
 }
 
-// watchedState is a text that differs when a script in the tests' folders does,
-// or in one beside or below them that scenarios are imported from.
-func watchedState(files []string) string {
-	var b strings.Builder
-	dirs := map[string]bool{}
-	for _, f := range files {
-		dir := filepath.Dir(f)
-		for _, d := range []string{dir, filepath.Dir(filepath.Clean(dir))} {
-			if dirs[d] {
-				continue
-			}
-			dirs[d] = true
-			entries, err := os.ReadDir(d)
-			if err != nil {
-				continue
-			}
-			for _, e := range entries {
-				switch filepath.Ext(e.Name()) {
-				case ".js", ".ts", ".mjs", ".mts", ".json":
-					if info, err := e.Info(); err == nil && !info.IsDir() {
-						fmt.Fprintln(&b, d, e.Name(), info.Size(), info.ModTime().UnixNano())
-					}
-				}
-			}
+// testInputs are the files that tests used, and their folders, by their absolute
+// paths, and what they were like.
+type testInputs map[string]string
+
+func (in testInputs) add(path string) {
+	for _, p := range []string{path, filepath.Dir(path)} {
+		if _, known := in[p]; !known {
+			in[p] = inputState(p)
 		}
 	}
-	return b.String()
+}
+
+func (in testInputs) changed() bool {
+	for path, was := range in {
+		if inputState(path) != was {
+			return true
+		}
+	}
+	return false
+}
+
+// inputState is a text that differs when a file does, or when a script comes into a
+// folder or goes from it.
+func inputState(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return ""
+	case !info.IsDir():
+		return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return ""
+	}
+	var scripts []string
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".js", ".ts", ".mjs", ".mts", ".json":
+			scripts = append(scripts, e.Name())
+		}
+	}
+	return fmt.Sprintf("%q", scripts)
 }
