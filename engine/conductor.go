@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -153,6 +154,16 @@ func (c *conductor) jump() {
 		}
 	}
 	if some {
+		// The wall clock's start is in range, and so is what was before.
+		if end := time.Duration(math.MaxInt64 - c.clock.Wall().UnixNano()); next-c.clock.Now() > end {
+			for _, e := range c.engines {
+				if !e.done {
+					e.fail(&ScriptError{File: e.name, Kind: KindTimeout, Message: "virtual time ends in April 2262: the next event is later",
+						Hint: "a run that starts earlier (--start) has more time, and --for ends it before"})
+				}
+			}
+			return
+		}
 		c.clock.AdvanceTo(next)
 		return
 	}

@@ -17,6 +17,13 @@ const (
 	DefaultTrial           = 3 * time.Second
 )
 
+// FirstTime and LastTime are where virtual time may start: times of packets are
+// nanoseconds since 1970, in 64 bits. It ends in April 2262.
+var (
+	FirstTime = time.Unix(0, 0).UTC()
+	LastTime  = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
 // Config says what to run and on what. The zero value with a Script is good: the
 // scenario runs in real time on one wire of its own.
 //

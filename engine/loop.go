@@ -128,6 +128,9 @@ func New(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if !cfg.Start.IsZero() && (cfg.Start.Before(FirstTime) || cfg.Start.After(LastTime)) {
+		return nil, fmt.Errorf("virtual time cannot start at %v: it is from %v to %v", cfg.Start, FirstTime, LastTime)
+	}
 	if cfg.Number == 0 {
 		cfg.Number = 1
 	}

@@ -14,10 +14,11 @@ import (
 // link is the API's own view of one interface: the addresses the scenario
 // speaks as, which assign() changes, and the neighbours known on it.
 type link struct {
-	index int
-	name  string
-	kind  string
-	mtu   int
+	index  int
+	object *goja.Object // in interfaces
+	name   string
+	kind   string
+	mtu    int
 
 	// env is what packets sent by this link take where they were not told.
 	// Its pointer stays the same through assign().
@@ -265,10 +266,16 @@ func (a *API) installInterfaces() {
 	a.global("availableDevices", a.function("availableDevices", a.availableDevices))
 }
 
+// isInterface reports whether an object is one of interfaces.
+func (a *API) isInterface(o *goja.Object) bool {
+	return slices.ContainsFunc(a.links, func(l *link) bool { return l.object == o })
+}
+
 // interfaceObject is what the script sees of a link. What may change while
 // the scenario runs is read when asked.
 func (a *API) interfaceObject(l *link) *goja.Object {
 	o := a.rt.NewObject()
+	l.object = o
 	get := func(name string, f func() any) {
 		getter := a.function("get "+name, func(goja.FunctionCall) goja.Value { return a.rt.ToValue(f()) })
 		_ = o.DefineAccessorProperty(name, getter, nil, goja.FLAG_FALSE, goja.FLAG_TRUE)

@@ -239,7 +239,7 @@ func (c *cloner) value(v goja.Value) goja.Value {
 	if tag := o.GetSymbol(goja.SymToStringTag); tag != nil && goja.IsString(tag) && slices.Contains(unclonable, tag.String()) {
 		c.refuse("a " + tag.String())
 	}
-	if t := o.ExportType(); t != typePlain {
+	if t := o.ExportType(); t != typePlain || c.from.isInterface(o) {
 		c.refuse("an object of the engine")
 	}
 	plain := c.to.rt.NewObject()

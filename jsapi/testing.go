@@ -145,7 +145,7 @@ func (a *API) testContext() goja.Value {
 			a.fail("t.run('../ping.js')", "t.run: %s is not the path of a scenario", a.describe(call.Argument(0)))
 		}
 		o := a.scenarioOptions(call.Argument(1))
-		d := a.promise()
+		d := a.awaited()
 		a.suite.host.StartScenario(call.Argument(0).String(), o, func(s TestScenario, err error) {
 			if err != nil {
 				d.Reject(err)
@@ -233,7 +233,7 @@ func (a *API) scenario(s TestScenario) goja.Value {
 		return log
 	})
 	settled := func(f func(done func(error))) goja.Value {
-		d := a.promise()
+		d := a.awaited()
 		f(func(err error) {
 			if err != nil {
 				d.Reject(err)
@@ -332,7 +332,7 @@ func (a *API) installAssert() {
 		}
 		// The error is made now, so that it knows the line that asked.
 		fulfilled := a.assertionError("the promise was not rejected", "")
-		d := a.promise()
+		d := a.awaited()
 		a.whenDone(o, func(goja.Value) { d.rejectWith(fulfilled) }, func(reason goja.Value) {
 			if ex := a.rt.Try(func() { a.expectMessage(pattern, reason) }); ex != nil {
 				d.rejectWith(ex.Value())

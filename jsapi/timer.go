@@ -180,8 +180,8 @@ func (t *timerTable) fire(place uint32) {
 		// intervals keeps its phase; periods that the scenario missed are
 		// skipped, so that it does not have to catch up.
 		s.at += s.period
-		if late := t.a.host.Now() - s.at; late > 0 {
-			s.at += (late + s.period - 1) / s.period * s.period
+		if late := t.a.host.Now() - s.at; late >= 0 {
+			s.at += (late/s.period + 1) * s.period
 		}
 		s.timer = t.a.host.SetTimer(s.at, s.fire)
 	}

@@ -46,6 +46,7 @@ var (
 	ErrPermission  = errors.New("no privilege")
 	ErrNotBuilt    = errors.New("not in this build")
 	ErrFilter      = errors.New("invalid filter")
+	ErrOption      = errors.New("invalid option") // of a wire
 )
 
 // MAC is an EUI-48 address. The zero value means unknown.

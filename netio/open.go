@@ -65,7 +65,7 @@ func (c Config) named(name string) string {
 //
 // A wire's name may be followed by what it does to the frames that this port
 // sends: see [ParseImpairment]. Errors wrap
-// [ErrNoInterface], [ErrPermission], [ErrNotBuilt] or [ErrFilter] where one of
+// [ErrNoInterface], [ErrPermission], [ErrNotBuilt], [ErrFilter] or [ErrOption] where one of
 // them is the reason.
 func Open(spec string, cfg Config) (Link, error) {
 	if cfg.Snaplen < 0 || cfg.Snaplen > MaxFrame {
@@ -95,7 +95,7 @@ func openWire(spec string, cfg Config) (Link, error) {
 	}
 	impairment, err := ParseImpairment(options)
 	if err != nil {
-		return nil, fmt.Errorf("interface %q: %w", spec, err)
+		return nil, fmt.Errorf("interface %q: %w: %w", spec, ErrOption, err)
 	}
 	if cfg.Wires == nil {
 		return nil, fmt.Errorf("interface %q: no wires to plug into", spec)

@@ -137,7 +137,7 @@ func (p *Port) Impair(i Impairment, seed uint64) {
 	}
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %d", p.wire.name, p.order)
-	p.impair = &impaired{Impairment: i, random: rand.New(rand.NewPCG(seed, h.Sum64()))}
+	p.impair = &impaired{Impairment: i, last: math.MinInt64, free: math.MinInt64, random: rand.New(rand.NewPCG(seed, h.Sum64()))}
 }
 
 // impaired is the state of a port's impairment. It is guarded by Port.sendMu,

@@ -59,7 +59,7 @@ func exitCode(err error) int {
 		return exitEnvironment
 	}
 	switch {
-	case errors.Is(err, engine.ErrVirtual), errors.Is(err, netio.ErrFilter):
+	case errors.Is(err, engine.ErrVirtual), errors.Is(err, netio.ErrFilter), errors.Is(err, netio.ErrOption):
 		return exitUsage
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, netio.ErrNoInterface),
 		errors.Is(err, netio.ErrPermission), errors.Is(err, netio.ErrNotBuilt):

@@ -24,6 +24,7 @@ type output struct {
 	json    bool
 	quiet   bool
 	explain bool
+	several bool // scenarios: what is said of one names it
 	colours bool // of stderr
 
 	recording string // its path
@@ -86,6 +87,9 @@ func (o *output) line(e engine.Entry) string {
 	switch e.Level {
 	case "notice":
 		prefix, colour = "umpa-run: ", faint
+		if o.several && e.Script != "" {
+			prefix += e.Script + ": "
+		}
 	case "warn":
 		prefix, colour = "warning: ", yellow
 	case "error":

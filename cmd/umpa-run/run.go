@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,7 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	f.StringArrayVar(&o.allowRead, "allow-read", nil, "`DIR` whose files the scenario may read beside its own folder, repeatable")
 	f.StringVar(&o.state, "state", "", "keep what scenarios put into storage in files of `DIR`, through restarts")
 	f.BoolVar(&o.noWatch, "no-watch", false, "do not reload a scenario when its file, or a local file it imports, is saved")
-	f.Var(&o.trial, "trial", "after a reload, go back to the version before when the new one fails within that long: 3s, 0 for never (default 3s)")
+	f.Var(&o.trial, "trial", "after a reload, go back to the version before when the new one fails within that `DURATION`, or in its first 10 callbacks within 5 times as long: 3s, 0 for never (default 3s)")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "when one scenario fails, let the others go on")
 	f.BoolVar(&o.explain, "explain", false, "tell which lane each handler ran in, and why")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no summary at the end, no notices")
@@ -77,6 +78,8 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	return o
 }
 
+var noTrial = regexp.MustCompile(`^0+(\.0*)?(ns|us|ms|s|m|h|d|w)?$`)
+
 // trialValue is the --trial flag: negative means never to go back.
 type trialValue time.Duration
 
@@ -84,7 +87,7 @@ func (t *trialValue) String() string { return "" }
 func (t *trialValue) Type() string   { return "duration" }
 
 func (t *trialValue) Set(text string) error {
-	if text == "0" {
+	if noTrial.MatchString(text) {
 		*t = -1
 		return nil
 	}
@@ -254,6 +257,7 @@ func (p *process) runAll(o *runOptions, configs []engine.Config) error {
 	out := newOutput(p, o)
 	defer out.flush()
 	base.Log = out.entry
+	out.several = len(configs) > 1
 	base.Wires = netio.NewWires()
 	if o.record != "" {
 		out.recording = o.record
@@ -411,7 +415,12 @@ func (p *process) configure(o *runOptions) (*engine.Config, error) {
 
 func parseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		t, err := time.Parse(layout, s)
+		switch {
+		case err != nil:
+		case t.Before(engine.FirstTime) || t.After(engine.LastTime):
+			return t, usage(fmt.Sprintf("--start %q: virtual time is from %s to %s", s, engine.FirstTime.Format(time.DateOnly), engine.LastTime.Format(time.DateOnly)), "")
+		default:
 			return t, nil
 		}
 	}
