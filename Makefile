@@ -3,6 +3,7 @@
 # make race    runs those with several goroutines under the race detector
 # make fuzz    searches for packets and files that break the decoders
 # make bench   runs the benchmarks, each beside what it is compared to
+# make week    simulates a thousand hosts for a week, three times: some twenty minutes
 # make check   everything a change has to pass: format, vet, lint, race, cross builds
 # make build   bin/umpa-run
 #
@@ -11,7 +12,7 @@
 
 SOURCES := $(shell find . -name '*.go' -o -name '*.js' -o -name '*.ts' -o -name go.mod -o -name go.sum | grep -v -e _test.go -e /testdata/ -e '^./bin/')
 
-.PHONY: build demo test race fuzz bench check clean
+.PHONY: build demo test race fuzz bench week check clean
 
 build: bin/umpa-run
 
@@ -40,6 +41,9 @@ fuzz:
 
 bench:
 	@cgo=$$(.ci/setup) && CGO_ENABLED=$$cgo go test -run '^$$' -bench . -benchmem ./...
+
+week:
+	@cgo=$$(.ci/setup) && CGO_ENABLED=$$cgo UMPA_SIMULATE=168h go test ./engine -run '^TestThousandHosts' -v -count 1 -timeout 3h
 
 check:
 	@.ci/check

@@ -103,6 +103,7 @@ func (q *inbox) pour(link int, b *netio.Batch) bool {
 			b.Frames = b.Frames[i:]
 			return false
 		}
+		last.Frames[len(last.Frames)-1].Recorded = f.Recorded
 	}
 	b.Release()
 	return true

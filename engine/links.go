@@ -29,17 +29,19 @@ type link struct {
 	record int    // its number in the recording
 
 	// Owned by the loop.
-	ended bool // nothing will arrive any more
-	timed netio.Timed
-	frame netio.Frame   // timed: the next frame
-	due   time.Duration // and when it is due
-	base  int64         // the recorded time that is time 0 of the run
-	shift int64         // from recorded times to dates of the run
-	out   [][]byte      // queued in this turn, in arena
-	arena []byte
-	left  int    // how often it was sent
-	given uint64 // frames that the link was given, or that were dropped because it is closed
-	fails []sendFailure
+	ended    bool // nothing will arrive any more
+	timed    netio.Timed
+	frame    netio.Frame   // timed: the next frame
+	due      time.Duration // and when it is due
+	base     int64         // the recorded time that is time 0 of the run
+	shift    int64         // from recorded times to dates of the run
+	out      [][]byte      // queued in this turn, in arena
+	arena    []byte
+	left     int         // how often it was sent
+	wire     *netio.Port // nil: it is none
+	recorded []uint64    // of the frames that recordSent was given last
+	given    uint64      // frames that the link was given, or that were dropped because it is closed
+	fails    []sendFailure
 }
 
 // sendFailure is a cause for which frames could not be sent on a link.
@@ -191,6 +193,7 @@ func (e *Engine) openLinks() error {
 			p.Name = l.info.Name
 		}
 		l.timed, _ = opened.(netio.Timed)
+		l.wire, _ = opened.(*netio.Port)
 		if e.cfg.Virtual && e.cfg.replay == nil && (l.info.Kind == netio.KindLive || l.info.Kind == netio.KindTap) {
 			return fmt.Errorf("interface %s: %w", p.Name, ErrVirtual)
 		}
@@ -364,12 +367,16 @@ func (e *Engine) flushLink(l *link) {
 	l.left++
 	for len(frames) > 0 {
 		at := len(l.out) - len(frames)
-		if l.info.Kind == netio.KindWire {
+		var (
+			n   int
+			err error
+		)
+		if l.wire != nil && e.cfg.Recorder != nil {
 			// Before those who answer can record their answers.
 			e.recordSent(l, frames, at)
-		}
-		n, err := l.Send(frames)
-		if l.info.Kind != netio.KindWire {
+			n, err = l.wire.SendRecorded(frames, l.recorded)
+		} else {
+			n, err = l.Send(frames)
 			e.recordSent(l, frames[:n], at)
 		}
 		if e.hooks.sent != nil {
@@ -399,7 +406,7 @@ func (e *Engine) record(l *link, f *netio.Frame) uint64 {
 	case e.cfg.Recorder == nil:
 		return 0
 	case l.info.Kind == netio.KindWire:
-		return e.cfg.Recorder.Find(f.Data)
+		return e.cfg.Recorder.Number(f.Recorded)
 	}
 	number, err := e.cfg.Recorder.Add(l.record, netio.DirectionIn, f.Time, f.Data, f.Length, "")
 	e.recorded(err)

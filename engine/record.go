@@ -248,7 +248,12 @@ func (j *journal) delivered(batches []arrival) {
 			f := &a.batch.Frames[i]
 			w.Uint(uint64(f.Time))
 			w.Uint(uint64(f.Length))
-			w.Bytes(f.Data)
+			number := j.r.Number(f.Recorded)
+			if w.Uint(number); number > 0 {
+				w.Uint(uint64(len(f.Data)))
+			} else {
+				w.Bytes(f.Data)
+			}
 		}
 	}
 	j.end(w)
@@ -450,12 +455,14 @@ func (e *Engine) recordSent(l *link, frames [][]byte, at int) {
 		return
 	}
 	now := e.clock.Wall().UnixNano()
+	l.recorded = l.recorded[:0]
 	for i, f := range frames {
 		why := ""
 		if e.journal != nil {
 			why = e.journal.whys[l.index].at(at + i)
 		}
-		_, err := e.cfg.Recorder.Add(l.record, netio.DirectionOut, now, f, len(f), why)
+		number, err := e.cfg.Recorder.Add(l.record, netio.DirectionOut, now, f, len(f), why)
+		l.recorded = append(l.recorded, e.cfg.Recorder.Recorded(number))
 		e.recorded(err)
 	}
 }

@@ -96,6 +96,8 @@ type fedFrame struct {
 	time   int64
 	length int
 	data   []byte
+	number uint64 // on a wire: of the packet that it is
+	cut    int    // and how much of that was received
 }
 
 // hopEvent is what the kernel said of the way to an address.
@@ -203,7 +205,12 @@ func (r *Recording) note(data []byte) error {
 					return errBadNote
 				}
 				if s.Links[l].Info.Kind == netio.KindWire {
-					f.time, f.length, f.data = int64(n.Uint()), int(min(n.Uint(), 1<<30)), slices.Clone(n.Bytes())
+					f.time, f.length, f.number = int64(n.Uint()), int(min(n.Uint(), 1<<30)), n.Uint()
+					if f.number > 0 {
+						f.cut = int(min(n.Uint(), netio.MaxFrame))
+					} else {
+						f.data = slices.Clone(n.Bytes())
+					}
 				}
 				e.frames = append(e.frames, f)
 			}
@@ -275,6 +282,15 @@ func (r *Recording) join() {
 			e := &s.events[i]
 			for k := range e.frames {
 				f := &e.frames[k]
+				if f.number > 0 {
+					if f.number > uint64(len(r.packets)) { // it broke off in between
+						e.frames = e.frames[:k]
+						break
+					}
+					data := r.packets[f.number-1].data
+					f.data = data[:min(f.cut, len(data))]
+					continue
+				}
 				if f.data != nil || s.Links[f.link].Info.Kind == netio.KindWire {
 					continue
 				}
@@ -693,6 +709,9 @@ func (l *replayFile) Send(frames [][]byte) (int, error) {
 	return 0, fmt.Errorf("nothing can be sent to a file: %w", netio.ErrClosed)
 }
 
+// mostDifference bounds the lines that show a difference.
+const mostDifference = 80
+
 // comparer holds what a replay sends against the recording.
 type comparer struct {
 	recording *Recording
@@ -769,7 +788,11 @@ func (c *comparer) differ(number int, what string, at int64, iface, want, got st
 	} else {
 		b.WriteString(jsapi.DiffLines(want, got))
 	}
-	c.result.First = &Difference{Script: c.result.Script, Packet: number, Text: strings.TrimRight(b.String(), "\n")}
+	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	if n := len(lines) - mostDifference; n > 0 {
+		lines = append(lines[:mostDifference], fmt.Sprintf("… and %d lines more", n))
+	}
+	c.result.First = &Difference{Script: c.result.Script, Packet: number, Text: strings.Join(lines, "\n")}
 }
 
 // text is a packet with all its fields, its time and its interface.

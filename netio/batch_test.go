@@ -53,7 +53,7 @@ func TestBatchKeepsFrames(t *testing.T) {
 			if !b.Append(data, int64(len(want)), len(data)+1) {
 				break
 			}
-			want = append(want, Frame{data, int64(len(want)), len(data) + 1})
+			want = append(want, Frame{Data: data, Time: int64(len(want)), Length: len(data) + 1})
 			clear(append([]byte(nil), data...))
 		}
 		if len(b.Frames) != len(want) {
@@ -88,7 +88,7 @@ func BenchmarkBatch(b *testing.B) {
 		for b.Loop() {
 			frames := make([]Frame, 0, 64)
 			for range 64 {
-				frames = append(frames, Frame{bytes.Clone(frame), 1, 64})
+				frames = append(frames, Frame{Data: bytes.Clone(frame), Time: 1, Length: 64})
 			}
 			_ = frames
 		}

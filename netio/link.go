@@ -70,6 +70,9 @@ type Frame struct {
 	Data   []byte // as captured; owned by the batch it stands in
 	Time   int64  // nanoseconds since 1970
 	Length int    // bytes on the wire; more than len(Data) when cut by the snaplen
+	// Recorded says where on a wire the sender has recorded the frame: see
+	// [Recorder.Number]. 0: nowhere.
+	Recorded uint64
 }
 
 // Stats counts what passed a link since it was opened. A frame in which the

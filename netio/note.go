@@ -2,7 +2,7 @@ package netio
 
 import (
 	"encoding/binary"
-	"hash/maphash"
+	"sync/atomic"
 )
 
 // Notes are a program's own data in a pcapng file: blocks of a type that
@@ -15,9 +15,6 @@ const (
 	noteMark     = "umpa-run note 1\n"
 	maxNoteBytes = 64 << 20
 )
-
-// noteRecent is how many of the last frames that were sent Recorder.Find knows.
-const noteRecent = 8192
 
 // Note adds data of our own behind what was recorded so far. In a pcap file
 // there is no place for it, and where files are rotated the first ones, which would be needed,
@@ -87,32 +84,27 @@ func (r *Reader) noteBlock(n int) (used bool, err error) {
 	return true, nil
 }
 
-// numbered gives the frame that was just recorded its number, and remembers it
-// for Find if it was sent.
-func (r *Recorder) numbered(dir Direction, data []byte) uint64 {
-	r.packets++
-	if dir == DirectionOut {
-		h := maphash.Bytes(r.hash, data)
-		if r.recent == nil {
-			r.recent = make(map[uint64]uint64, noteRecent)
-			r.ring = make([]uint64, noteRecent)
-		}
-		slot := &r.ring[r.packets%noteRecent]
-		if n := r.recent[*slot]; n != 0 && n+noteRecent <= r.packets {
-			delete(r.recent, *slot)
-		}
-		*slot = h
-		r.recent[h] = r.packets
+// A frame's number in a recording has numberBits; above it stands which recorder
+// it is of, for wires may join engines that have different ones.
+const numberBits = 40
+
+var recorders atomic.Uint64
+
+// Recorded is what stands in [Frame.Recorded] of a frame that Add gave that number.
+func (r *Recorder) Recorded(number uint64) uint64 {
+	if number == 0 || number>>numberBits != 0 {
+		return 0
 	}
-	return r.packets
+	return r.id<<numberBits | number
 }
 
-// Find returns the number, counted from 1, of the last recorded frame with these
-// bytes that was sent; 0 where it is not among the last few thousand.
-func (r *Recorder) Find(data []byte) uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.recent[maphash.Bytes(r.hash, data)]
+// Number returns the number, counted from 1, of the frame that its sender has
+// recorded here; 0 where it is not told, or is another recorder's.
+func (r *Recorder) Number(recorded uint64) uint64 {
+	if recorded>>numberBits != r.id {
+		return 0
+	}
+	return recorded & (1<<numberBits - 1)
 }
 
 // NoteWriter makes a note: it is a run of unsigned

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"os"
 	"path/filepath"
@@ -232,10 +231,8 @@ type Recorder struct {
 	retryAt        time.Time
 	written, lost  uint64
 
-	packets uint64            // recorded so far
-	hash    maphash.Seed      // of recent
-	recent  map[uint64]uint64 // hashes of frames that were sent, and their numbers; see Find
-	ring    []uint64          // the hashes, by number
+	packets uint64 // recorded so far
+	id      uint64 // of the recorder, never 0
 }
 
 // NewRecorder makes the file, or empties it. A path that ends in ".pcap" gives
@@ -244,7 +241,7 @@ func NewRecorder(path string, o RecorderOptions) (*Recorder, error) {
 	if o.RotateSize < 0 || o.RotateKeep < 0 {
 		return nil, fmt.Errorf("recording %q: a size or number of files below zero", path)
 	}
-	r := &Recorder{path: path, o: o, hash: maphash.MakeSeed()}
+	r := &Recorder{path: path, o: o, id: recorders.Add(1)}
 	if err := r.create(); err != nil {
 		return nil, err
 	}
@@ -346,7 +343,8 @@ func (r *Recorder) Add(iface int, dir Direction, timeNs int64, data []byte, leng
 	if err != nil {
 		return 0, err
 	}
-	return r.numbered(dir, data), nil
+	r.packets++
+	return r.packets, nil
 }
 
 // flush writes what is gathered. When that fails the file is cut to its last whole

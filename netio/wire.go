@@ -137,10 +137,11 @@ type Port struct {
 
 	// Sending: the lock keeps two callers' frames apart and in order, and owns
 	// the scratch space.
-	sendMu  sync.Mutex
-	to      []*Port  // the destination of each frame; nil is flooded
-	among   []*Port  // the distinct destinations
-	arrived [][]byte // what launch returns
+	sendMu    sync.Mutex
+	to        []*Port  // the destination of each frame; nil is flooded
+	among     []*Port  // the distinct destinations
+	arrived   [][]byte // what launch returns
+	arrivedAs []uint64
 
 	sent, sentBytes, lost, errors atomic.Uint64
 
@@ -206,7 +207,11 @@ func failing(frames [][]byte, err error) int {
 // switch. A port whose wire is impaired (see [Port.Impair]) may have frames
 // arrive later, or not at all. A receiver whose queue is full loses the frames and counts them in its own
 // DroppedQueue: a full queue is no error of the sender.
-func (p *Port) Send(frames [][]byte) (int, error) {
+func (p *Port) Send(frames [][]byte) (int, error) { return p.SendRecorded(frames, nil) }
+
+// SendRecorded is Send of frames that were recorded before: recorded, by frame,
+// is what those who receive them find in [Frame.Recorded].
+func (p *Port) SendRecorded(frames [][]byte, recorded []uint64) (int, error) {
 	p.sendMu.Lock()
 	defer p.sendMu.Unlock()
 	if p.closed.Load() {
@@ -226,10 +231,10 @@ func (p *Port) Send(frames [][]byte) (int, error) {
 	now := (*p.wire.all.clock.Load())()
 	arrived := frames
 	if p.impair != nil {
-		arrived = p.launch(frames, now)
+		arrived, recorded = p.launch(frames, recorded, now)
 	}
 	if len(arrived) > 0 {
-		p.forward(arrived, now)
+		p.forward(arrived, recorded, now)
 	}
 	p.sent.Add(uint64(len(frames)))
 	p.sentBytes.Add(size)
@@ -240,7 +245,7 @@ func (p *Port) Send(frames [][]byte) (int, error) {
 }
 
 // forward switches frames to the ports they are for. sendMu is held.
-func (p *Port) forward(frames [][]byte, now int64) {
+func (p *Port) forward(frames [][]byte, recorded []uint64, now int64) {
 	ports, flood := p.lookUp(frames, now)
 	if flood || len(p.among) > 1 {
 		receivers := p.among
@@ -249,15 +254,15 @@ func (p *Port) forward(frames [][]byte, now int64) {
 		}
 		for _, q := range receivers {
 			if q != p {
-				q.take(frames, p.to, now)
+				q.take(frames, recorded, p.to, now)
 			}
 		}
 	} else if len(p.among) == 1 {
 		q := p.among[0]
 		if slices.Contains(p.to, p) {
-			q.take(frames, p.to, now)
+			q.take(frames, recorded, p.to, now)
 		} else {
-			q.take(frames, nil, now) // all for one: nothing to choose
+			q.take(frames, recorded, nil, now) // all for one: nothing to choose
 		}
 	}
 }
@@ -313,7 +318,7 @@ func (p *Port) lookUp(frames [][]byte, now int64) (ports []*Port, flood bool) {
 
 // take delivers those frames that are for this port: where to is nil all of
 // them, otherwise those whose entry is this port or nil.
-func (p *Port) take(frames [][]byte, to []*Port, now int64) {
+func (p *Port) take(frames [][]byte, recorded []uint64, to []*Port, now int64) {
 	p.recvMu.Lock()
 	defer p.recvMu.Unlock()
 	if p.sink == nil || p.closed.Load() { // or unplugged since it was looked up
@@ -341,6 +346,9 @@ func (p *Port) take(frames [][]byte, to []*Port, now int64) {
 			p.deliver(b, size)
 			b, size = NewBatch(), 0
 			b.Append(seen, now, len(f))
+		}
+		if recorded != nil {
+			b.Frames[len(b.Frames)-1].Recorded = recorded[i]
 		}
 		size += len(f)
 	}

@@ -175,10 +175,14 @@ func (i *impaired) arrival(now int64, n int) int64 {
 
 // launch puts frames on their way. What arrives at once is returned: the same
 // slice where nothing happens to anything. It is called with sendMu held.
-func (p *Port) launch(frames [][]byte, now int64) [][]byte {
+func (p *Port) launch(frames [][]byte, recorded []uint64, now int64) ([][]byte, []uint64) {
 	i := p.impair
-	p.arrived = p.arrived[:0]
-	for _, f := range frames {
+	p.arrived, p.arrivedAs = p.arrived[:0], p.arrivedAs[:0]
+	for n, f := range frames {
+		as := uint64(0)
+		if recorded != nil {
+			as = recorded[n]
+		}
 		if i.happens(i.Loss) {
 			p.lost.Add(1)
 			continue
@@ -195,13 +199,13 @@ func (p *Port) launch(frames [][]byte, now int64) [][]byte {
 			}
 			at := i.arrival(now, len(f))
 			if at <= now {
-				p.arrived = append(p.arrived, f)
+				p.arrived, p.arrivedAs = append(p.arrived, f), append(p.arrivedAs, as)
 				continue
 			}
-			p.wire.all.flights.add(p, at, f)
+			p.wire.all.flights.add(p, at, f, as)
 		}
 	}
-	return p.arrived
+	return p.arrived, p.arrivedAs
 }
 
 // flight is a frame on its way.
@@ -210,6 +214,7 @@ type flight struct {
 	order uint64
 	port  *Port // that sent it
 	frame []byte
+	as    uint64 // Frame.Recorded
 }
 
 // flights are the frames on their way on all wires of a set, by the time they
@@ -249,13 +254,13 @@ func (s *flights) room(i *impaired, n int) bool {
 	return i.frames < i.Queue && i.bytes+n <= wireQueueBytes
 }
 
-func (s *flights) add(p *Port, at int64, frame []byte) {
+func (s *flights) add(p *Port, at int64, frame []byte, as uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.order++
 	p.impair.frames++
 	p.impair.bytes += len(frame)
-	heap.Push(&s.heap, flight{at, s.order, p, append([]byte(nil), frame...)})
+	heap.Push(&s.heap, flight{at, s.order, p, append([]byte(nil), frame...), as})
 	if s.heap[0].order == s.order {
 		s.arm()
 	}
@@ -306,16 +311,16 @@ func (s *flights) deliver(now int64) (n int) {
 		f.port.impair.frames--
 		f.port.impair.bytes -= len(f.frame)
 		s.mu.Unlock()
-		f.port.land(f.frame, f.at)
+		f.port.land(f.frame, f.as, f.at)
 		n++
 	}
 }
 
 // land switches a frame that has come to the end of its way.
-func (p *Port) land(frame []byte, at int64) {
+func (p *Port) land(frame []byte, as uint64, at int64) {
 	p.sendMu.Lock()
 	defer p.sendMu.Unlock()
-	p.forward([][]byte{frame}, at)
+	p.forward([][]byte{frame}, []uint64{as}, at)
 }
 
 // NextArrival returns when the next frame arrives of those that impaired wires

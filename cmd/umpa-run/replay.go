@@ -68,7 +68,11 @@ bit. The first packet that differs is shown field by field; the exit code is the
 		differs := false
 		for _, s := range results {
 			if s.First == nil {
-				fmt.Fprintf(p.stderr, "%s: %s, all as recorded\n", s.Script, count(uint64(s.Sent), "packet"))
+				as := "all as recorded"
+				if s.Broken {
+					as += ", as far as the recording goes: it does not hold the scenario's end"
+				}
+				fmt.Fprintf(p.stderr, "%s: %s, %s\n", s.Script, count(uint64(s.Sent), "packet"), as)
 				continue
 			}
 			differs = true
