@@ -57,7 +57,7 @@ func (p *process) runFlags(cmd *cobra.Command) *runOptions {
 	o := &runOptions{}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVarP(&o.interfaces, "iface", "i", nil, "`[NAME=]IFACE` to run on, repeatable: eth0, wire[:NAME], tap:NAME, file:IN.pcap (default wire)")
+	f.StringArrayVarP(&o.interfaces, "iface", "i", nil, "`[NAME=]IFACE` to run on, repeatable: eth0, wire[:NAME][,delay=5ms,loss=1%,…], tap:NAME, file:IN.pcap (default wire)")
 	f.StringVarP(&o.record, "write", "w", "", "record all traffic, both ways, to `FILE` as pcapng")
 	f.Var(&o.rotateSize, "rotate-size", "with -w: begin another file at that size: 500KB, 100MB, 2GB")
 	f.UintVar(&o.rotateKeep, "rotate-keep", 0, "with -w: how many files to keep, the newest `N` (default: all)")
