@@ -61,6 +61,7 @@ func TestHandOverRefused(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{`hot.data.f = () => {}`, "hot.data.f is a function, which cannot be cloned"},
 		{`hot.dispose((data) => { data.m = new Map([['a', Promise.resolve()]]) })`, "is a promise, which cannot be cloned"},
+		{`hot.data.i = { first: interfaces[0] }`, "hot.data.i.first is an object of the engine, which cannot be cloned"},
 		{`hot.dispose(() => { throw new RangeError('not now') })`, "not now"},
 		{`hot.dispose(async (data) => { throw new Error('late') })`, "the callback is async"},
 		{`hot.dispose((data) => { Object.defineProperty(data, 'x', { enumerable: true, get() { throw new Error('a getter') } }) })`, "a getter"},

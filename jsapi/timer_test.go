@@ -137,6 +137,21 @@ func TestIntervalPhase(t *testing.T) {
 	}
 }
 
+// An interval that is late by periods runs once, and then at the next of its
+// times: also where it is late by a whole number of them.
+func TestIntervalLate(t *testing.T) {
+	s := newScene(t)
+	s.run(`
+		const at = [];
+		setInterval(() => at.push(now()), 100);
+		setTimeout(() => sleepSync(250), 150);`)
+	s.host.advance(650 * time.Millisecond)
+	s.noFailures()
+	if got := s.run("at.join()").String(); got != "100,400,500,600" {
+		t.Errorf("it ran at %s", got)
+	}
+}
+
 func TestTimersAfterClose(t *testing.T) {
 	s := newScene(t)
 	s.run(`setTimeout(() => { throw 1 }, 1); setInterval(() => { throw 2 }, 1); setImmediate(() => { throw 3 })`)

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/umpa-run/umpa-run/netio"
+)
+
+// narrow is a wire's port that refuses long frames, as a live interface does by its
+// MTU.
+type narrow struct{ netio.Link }
+
+var errLong = errors.New("message too long")
+
+func (l narrow) Send(frames [][]byte) (int, error) {
+	for i, f := range frames {
+		if len(f) > 100 {
+			return i, errLong
+		}
+		if _, err := l.Link.Send(frames[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(frames), nil
+}
+
+func (l narrow) Info() netio.Info {
+	i := l.Link.Info()
+	i.Kind = netio.KindLive
+	i.Addrs = nil
+	return i
+}
+
+// What an interface refused when it was recorded it refuses again.
+func TestReplayRefused(t *testing.T) {
+	write(t, map[string]string{"main.js": `let n = 0;
+const timer = setInterval(() => {
+  for (const size of [10, 200, 20, 300, 30]) send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), String(n++), new Uint8Array(size)));
+  if (n === 50) stop();
+}, 1);`})
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := netio.Open("wire", netio.Config{Wires: netio.NewWires()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Script: "main.js", Recorder: rec, Interfaces: []Interface{{Link: narrow{port}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, again := replayFirst(t, path, ReplayOptions{})
+	if got.First != nil || got.Sent != 30 || len(again.packets) != 30 {
+		t.Errorf("replayed %d of %d packets: %+v", got.Sent, len(again.packets), got.First)
+	}
+}
+
+const endless = `let n = 0;
+setInterval(() => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), String(n++))), 1);`
+
+// A recording without the scenario's end is replayed as far as it goes, and ends;
+// so does a script that does not end where the recorded one did.
+func TestReplayEnds(t *testing.T) {
+	write(t, map[string]string{
+		"endless.js": endless,
+		"ends.js":    endless + "\nsetTimeout(stop, 20);",
+		"silent.js":  "setInterval(() => {}, 1)",
+	})
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Script: "endless.js", Recorder: rec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := 0
+	e.hooks.sent = func(*link, [][]byte) {
+		if sent++; sent == 20 {
+			go e.Kill()
+		}
+	}
+	if err := e.Run(t.Context()); !errors.Is(err, ErrKilled) {
+		t.Fatal(err)
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	replay := func(with string) Replayed {
+		t.Helper()
+		r, err := OpenRecording(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := r.Replay(ctx, ReplayOptions{With: Config{Script: with}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results[0]
+	}
+	if got := replay(""); got.First != nil || got.Sent < 20 || !got.Broken {
+		t.Errorf("of one that was killed: %+v", got)
+	}
+	recordRun(t, path, "ends.js", nil)
+	if got := replay(""); got.First != nil || got.Broken {
+		t.Errorf("of one that ended: %+v", got)
+	}
+	if got := replay("endless.js"); got.First == nil || !strings.Contains(got.First.Text, "one packet more") {
+		t.Errorf("with one that goes on: %+v", got)
+	}
+	if got := replay("silent.js"); got.First == nil || !strings.Contains(got.First.Text, "not sent") {
+		t.Errorf("with one that says nothing and goes on: %+v", got)
+	}
+}
+
+// In virtual time with others a scenario also ends because nothing can happen any
+// more: that is in the recording, for a replay is alone.
+func TestReplayRest(t *testing.T) {
+	wires := netio.NewWires()
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var engines []*Engine
+	const send = `send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'at ' + now()));`
+	for i, text := range []string{"on('eth', () => {}); function onStop() {" + send + "}", send + "await sleep('10s')"} {
+		e, err := New(Config{Script: fmt.Sprint(i, ".js"), Source: []byte(text), Number: i + 1, Virtual: true, Wires: wires, Recorder: rec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		engines = append(engines, e)
+	}
+	if err := RunAll(t.Context(), engines, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, again := replayFirst(t, path, ReplayOptions{})
+	if got.First != nil || got.Sent != 1 || !strings.HasSuffix(string(again.packets[1].data), "at 10000") {
+		t.Errorf("replayed %d packets: %+v", got.Sent, got.First)
+	}
+}
+
+// What Explain shows is the line as it was in the version that sent the packet, also
+// after one was rolled back; and the packets that a packet is because of.
+func TestExplainVersions(t *testing.T) {
+	version := func(name, then string) string {
+		return "// " + name + strings.Repeat("\n//", len(name)) + `
+let n = 0;
+setInterval(() => { send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), '` + name + `')); ` + then + ` }, 2);
+console.log('` + name + ` is there');`
+	}
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReloading(t, map[string]string{"main.js": version("one", "")}, func(c *Config) { c.Recorder = rec }).start()
+	r.expect("one is there")
+	time.Sleep(10 * time.Millisecond)
+	r.save("main.js", version("second", "if (++n === 4) throw new Error('second');"))
+	r.expect("notice: rolled back")
+	time.Sleep(10 * time.Millisecond)
+	r.save("main.js", version("the third", ""))
+	r.expect("notice: reload 2")
+	time.Sleep(10 * time.Millisecond)
+	r.stop()
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenRecording(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	order := ""
+	for i, p := range again.packets {
+		name := string(p.data[14:])
+		text, err := again.Explain(i + 1)
+		version := map[string]int{"one": 0, "second": 1, "the third": 2}[name]
+		place := fmt.Sprintf("sent by main.js:%d in setInterval, version %d\n    setInterval(() => { send(", len(name)+3, version)
+		if err != nil || !strings.Contains(text, place) || !strings.Contains(text, "'"+name+"'") {
+			t.Fatalf("packet %d, of %s: %v\n%s", i+1, name, err, text)
+		}
+		if !seen[name] || !strings.HasSuffix(order, name) {
+			order += " " + name
+		}
+		seen[name] = true
+	}
+	if order != " one second one the third" {
+		t.Errorf("the versions sent in the order%s", order)
+	}
+}
+
+// A loop without end is interrupted wherever it stands: behind an await, too.
+func TestSpinBehindAwait(t *testing.T) {
+	for _, wait := range []string{
+		"await sleep(1)", "await flush()", "await new Promise((r) => setTimeout(r, 1))", "await receiveOne('arp', { timeout: 1 }).catch(() => 0)",
+		"await schedule(packet(eth({ type: 0x88b5 })), { count: 1 }).done", "await sr1([eth(), ip({ dst: '10.0.0.2' }), icmp()], { timeout: 1 })",
+	} {
+		t.Run(wait, func(t *testing.T) {
+			_, err := runText(t, wait+";\nfor (;;) now();", func(c *Config) { c.CallbackTimeout = 50 * time.Millisecond })
+			if s := asScriptError(t, err); s.Kind != KindTimeout || s.Line != 2 {
+				t.Errorf("%v in line %d", s, s.Line)
+			}
+		})
+	}
+}
+
+// A script that sleeps in a loop without end is ended by the second sleep after it
+// was told to end, and its onStop may sleep.
+func TestStopOfSleepLoop(t *testing.T) {
+	const text = `setTimeout(() => { for (let n = 1; ; n++) { console.log(n, now()); sleepSync(100); } }, 100);
+function onStop(why) { sleepSync(300); console.log(why, now()); }`
+	got, err := runText(t, text, func(c *Config) { c.For = 350 * time.Millisecond })
+	if want := "1 100\n2 200\n3 300\n4 350\ntime is up 650"; err != nil || got != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
