@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +69,8 @@ type Engine struct {
 	successor  *successor // what takes its place at the end of this turn
 	reloads    int
 	watcher    *watcher
-	marks      []sendMark // of the last mark; kept for its memory
+	past       []jsapi.Handler // of versions that are gone
+	marks      []sendMark      // of the last mark; kept for its memory
 	batches    []arrival
 	posts      []func()
 	frames     []jsapi.Frame
@@ -811,10 +813,22 @@ func (e *Engine) summary() Summary {
 		}
 		s.Interfaces = append(s.Interfaces, i)
 	}
+	past := slices.Clone(e.past)
 	if e.vm != nil {
 		for _, h := range e.vm.api.Handlers() {
-			s.Handlers = append(s.Handlers, *h)
+			all := *h
+			if i := slices.IndexFunc(past, func(p jsapi.Handler) bool { return p.Name == h.Name }); i >= 0 {
+				all.Hits += past[i].Hits
+				all.Errors += past[i].Errors
+				all.Longest = max(all.Longest, past[i].Longest)
+				past = slices.Delete(past, i, i+1)
+			}
+			s.Handlers = append(s.Handlers, all)
 		}
+	}
+	for _, h := range past {
+		h.Name += " (earlier version)"
+		s.Handlers = append(s.Handlers, h)
 	}
 	return s
 }

@@ -246,7 +246,7 @@ func (e *Engine) swap() {
 		next.trial = &trial{previous: old, until: e.clock.Now() + e.cfg.Trial, callbacks: next.watch.Count()/2 + trialCallbacks}
 		next.forget(maxTrials)
 	} else {
-		old.close()
+		e.retire(old)
 		next.place()
 	}
 	undo := e.mark()
@@ -343,6 +343,26 @@ func (e *Engine) refuse(v *vm, err error) {
 	e.notice("not reloaded: the running version goes on")
 }
 
+// mostPast bounds the handlers of versions that are gone which the summary names.
+const mostPast = 200
+
+// retire ends a version that will not come back. What its handlers did counts on.
+func (e *Engine) retire(v *vm) {
+	for _, h := range v.api.Handlers() {
+		i := slices.IndexFunc(e.past, func(p jsapi.Handler) bool { return p.Name == h.Name })
+		switch {
+		case i >= 0:
+			e.past[i].Hits += h.Hits
+			e.past[i].Errors += h.Errors
+			e.past[i].Longest = max(e.past[i].Longest, h.Longest)
+		case len(e.past) < mostPast:
+			e.past = append(e.past, *h)
+		}
+	}
+	v.trial = nil
+	v.close()
+}
+
 // trial is the time in which a new version may be rolled back. The version
 // before is kept as it was at the swap: frozen, for nobody runs its timers.
 type trial struct {
@@ -355,9 +375,16 @@ type trial struct {
 func (v *vm) forget(n int) {
 	for ; v.trial != nil; v = v.trial.previous {
 		if n--; n < 0 {
-			v.trial.previous.placeAll() // they were live
-			v.trial.previous.close()
+			previous := v.trial.previous
+			previous.placeAll() // they were live
 			v.trial = nil
+			for p := previous; p != nil; {
+				before := p.trial
+				p.e.retire(p)
+				if p = nil; before != nil {
+					p = before.previous
+				}
+			}
 			return
 		}
 	}
@@ -436,7 +463,7 @@ func (e *Engine) judge(u undo) (back bool) {
 	v.trial = nil
 	e.use(old)
 	old.api.Resume(v.api, u.waited)
-	v.close()
+	e.retire(v)
 	e.errors++
 	e.log("error", v.failure.Pretty())
 	e.notice("rolled back: the new version failed in its first callbacks, the one before goes on")
