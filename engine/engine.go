@@ -47,8 +47,8 @@ type Config struct {
 	Args []string          // what scripts see as args
 	Env  map[string]string // what scripts see as env
 
-	// Seed is the seed of every random draw. Without SeedSet one is drawn;
-	// Engine.Seed tells which.
+	// Seed is the seed of every random draw, together with Number. Without SeedSet
+	// one is drawn; Engine.Seed tells which.
 	Seed    uint64
 	SeedSet bool
 
@@ -128,6 +128,8 @@ type Config struct {
 
 	loaded *unit             // what Script was loaded as; nil: it is still to be
 	used   func(path string) // is told of the files that are read, absolute; may be nil
+
+	ownSeed bool // Seed is this scenario's alone
 	replay *feed             // what reached it; nil: it is no replay
 }
 

@@ -94,3 +94,37 @@ func asScriptError(t testing.TB, err error) *ScriptError {
 	}
 	return s
 }
+
+// Two copies of a scenario draw differently, and both the same in the next run.
+func TestSeedOfEachScenario(t *testing.T) {
+	run := func() string {
+		l := &logger{}
+		var engines []*Engine
+		for i := range 2 {
+			e, err := New(Config{Script: "x.js", Source: []byte(`console.log([Math.random(), random(), random.int(0, 1e9).value, crypto.getRandomValues(new Uint8Array(4)).join()].join(' '))`),
+				Number: i + 1, Virtual: true, Seed: 5, SeedSet: true, Log: l.log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			engines = append(engines, e)
+		}
+		if err := RunAll(t.Context(), engines, false); err != nil {
+			t.Fatal(err)
+		}
+		return l.text()
+	}
+	first := run()
+	one, two, ok := strings.Cut(first, "\n")
+	if !ok {
+		t.Fatal(first)
+	}
+	a, b := strings.Fields(one), strings.Fields(two)
+	for i := range a {
+		if a[i] == b[i] {
+			t.Errorf("both draw %s", a[i])
+		}
+	}
+	if again := run(); again != first {
+		t.Errorf("the next run draws\n%s\nthe first drew\n%s", again, first)
+	}
+}

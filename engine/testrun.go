@@ -211,7 +211,7 @@ func newTestRun(cfg Config, o TestOptions, n int) *testRun {
 func (r *testRun) run(ctx context.Context, wires []string) error {
 	r.wires.SetClock(func() int64 { return r.clock.Wall().UnixNano() })
 	cfg := r.cfg
-	cfg.Virtual, cfg.Number, cfg.Wires, cfg.Recorder, cfg.For = true, testNumber, r.wires, nil, 0
+	cfg.Virtual, cfg.Number, cfg.Wires, cfg.Recorder, cfg.For, cfg.ownSeed = true, testNumber, r.wires, nil, 0, true
 	cfg.Interfaces = nil
 	for _, w := range cfg.loaded.options.interfaces {
 		cfg.Interfaces = append(cfg.Interfaces, Interface{Name: w.name, Spec: "wire:" + w.name})
@@ -374,7 +374,7 @@ func (r *testRun) startScenario(name string, o jsapi.ScenarioOptions) (*testScen
 	cfg.Args, cfg.Env = o.Args, o.Env
 	cfg.Seed, cfg.SeedSet = r.cfg.Seed, true
 	if o.Seed != nil {
-		cfg.Seed = *o.Seed
+		cfg.Seed, cfg.ownSeed = *o.Seed, true
 	}
 	cfg.Number = len(r.scenarios) + 1
 	if cfg.Number == testNumber {

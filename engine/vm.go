@@ -64,7 +64,7 @@ func (e *Engine) newVM(u *unit, s *staged) *vm {
 	rt.SetMaxCallStackSize(maxCalls)
 	rt.SetTimeSource(v.Wall)
 	// Two streams of one seed: the script's own draws do not shift with ours.
-	random := rand.New(rand.NewPCG(e.cfg.Seed, 0x6a73))
+	random := rand.New(rand.NewPCG(v.Seed(), 0x6a73))
 	rt.SetRandSource(random.Float64)
 	// goja knows for await only after it was lowered, by a symbol of that name.
 	if symbol, ok := rt.Get("Symbol").(*goja.Object); ok {
@@ -327,7 +327,15 @@ func (v *vm) Args() []string { return v.e.cfg.Args }
 
 func (v *vm) Env() map[string]string { return v.e.cfg.Env }
 
-func (v *vm) Seed() uint64 { return v.e.cfg.Seed }
+// Seed is that of the run, but another one for each scenario of it: two copies of
+// one must not draw the same.
+func (v *vm) Seed() uint64 {
+	c := &v.e.cfg
+	if c.ownSeed {
+		return c.Seed
+	}
+	return c.Seed + uint64(c.Number-1)*0x9e3779b97f4a7c15
+}
 
 func (v *vm) Log(level, text string) {
 	if v.staged != nil {
