@@ -129,8 +129,8 @@ type Config struct {
 	loaded *unit             // what Script was loaded as; nil: it is still to be
 	used   func(path string) // is told of the files that are read, absolute; may be nil
 
-	ownSeed bool // Seed is this scenario's alone
-	replay *feed             // what reached it; nil: it is no replay
+	ownSeed bool  // Seed is this scenario's alone
+	replay  *feed // what reached it; nil: it is no replay
 }
 
 // Interface is one link of a scenario.

@@ -470,6 +470,21 @@ func (e *Engine) judge(u undo) (back bool) {
 	return true
 }
 
+// stageNow stages a version and runs its top level, which holds up the loop. One
+// that is unfit is refused.
+func (e *Engine) stageNow(u *unit) (*vm, error) {
+	v := e.stage(u)
+	err := e.prepare(v)
+	if err == nil {
+		err = v.runStaged()
+	}
+	if err != nil {
+		e.refuse(v, err)
+		return nil, err
+	}
+	return v, nil
+}
+
 // reload loads the scenario again, from the file script if that is not empty,
 // and makes it the successor of the live version at the end of this turn. It is
 // called by the loop, which it holds up; done is told how it went.
@@ -483,12 +498,8 @@ func (e *Engine) reload(script string, done func(error)) {
 		done(err)
 		return
 	}
-	v := e.stage(u)
-	if err = e.prepare(v); err == nil {
-		err = v.runStaged()
-	}
+	v, err := e.stageNow(u)
 	if err != nil {
-		e.refuse(v, err)
 		done(err)
 		return
 	}

@@ -596,15 +596,7 @@ func (f *feed) stage(e *Engine, x event) {
 		e.notice(fmt.Sprintf("a version of the recording: %v", err))
 		return
 	}
-	v := e.stage(u)
-	if err = e.prepare(v); err == nil {
-		err = v.runStaged()
-	}
-	if err != nil {
-		e.refuse(v, err)
-		return
-	}
-	f.staged = v
+	f.staged, _ = e.stageNow(u) // what is wrong with it has been said
 }
 
 // drop forgets a version that did not take over.
