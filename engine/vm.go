@@ -100,7 +100,9 @@ func (v *vm) start(guard *watchdog) {
 	guard.topLevel(true, v.limit)
 	v.inTop = true
 	v.watch.Enter()
-	promise, err := v.runTop()
+	var promise *goja.Promise
+	var err error
+	v.api.Whole(func() { promise, err = v.runTop() })
 	v.watch.Leave()
 	guard.topLevel(false, v.limit)
 	var interrupted *goja.InterruptedError

@@ -28,6 +28,8 @@ type API struct {
 	freezeObject                          goja.Callable // Object.freeze, whatever a script makes of it
 	noop                                  goja.Callable
 	jobs                                  reflect.Value // the runtime's queue of microtasks; invalid when this goja hides it
+	calls                                 reflect.Value // and its stack of calls
+	unwind                                *goja.Symbol
 
 	rejections []rejection
 	waited     uint64 // packets that began to wait for a neighbour
@@ -35,6 +37,7 @@ type API struct {
 	names      map[string]*sameName
 	current    *Handler // whose callback runs now; nil at the top level
 	frame      uint64   // number of the frame being delivered, or on account of which this runs; 0: none
+	caller     canceler // what has called the callback that runs
 	place      string   // of the call that this runs for, where it is not the one being made
 	running    int      // depth of guarded entries
 	closed     bool
@@ -76,6 +79,12 @@ func New(rt *goja.Runtime, host Host) *API {
 	a.freezeObject, _ = goja.AssertFunction(rt.Get("Object").ToObject(rt).Get("freeze"))
 	a.newError, a.newTypeError, a.newRangeError = rt.Get("Error"), rt.Get("TypeError"), rt.Get("RangeError")
 	a.noop, _ = goja.AssertFunction(rt.ToValue(func(goja.FunctionCall) goja.Value { return goja.Undefined() }))
+	a.unwind = goja.NewSymbol("unwind")
+	if vm := reflect.ValueOf(rt).Elem().FieldByName("vm"); vm.IsValid() && vm.Kind() == reflect.Pointer {
+		if a.calls = vm.Elem().FieldByName("callStack"); a.calls.IsValid() && a.calls.Kind() != reflect.Slice {
+			a.calls = reflect.Value{}
+		}
+	}
 	a.jobs = reflect.ValueOf(rt).Elem().FieldByName("jobQueue")
 	if a.jobs.IsValid() && a.jobs.Kind() != reflect.Slice {
 		a.jobs = reflect.Value{}
@@ -267,7 +276,44 @@ func (a *API) enter(h *Handler, f func()) {
 		}
 		a.current = before
 	}()
+	if a.running == 1 {
+		a.Whole(f)
+		return
+	}
 	f()
+}
+
+// Whole runs f, which calls script code from outside of it, and sees to it that
+// goja's stack of calls is as it was before. A microtask that was interrupted
+// leaves its calls there, and goja runs no microtask any more while there are
+// some: every promise of the runtime would wait for ever.
+func (a *API) Whole(f func()) {
+	if ex := a.try(f); ex != nil {
+		panic(ex)
+	}
+}
+
+// try is Whole that returns what f throws.
+func (a *API) try(f func()) *goja.Exception {
+	depth := a.depth()
+	ex := a.rt.Try(func() {
+		f()
+		if a.depth() > depth {
+			panic(a.unwind) // to the mark that Try has set
+		}
+	})
+	if ex != nil && ex.Value() == a.unwind {
+		return nil
+	}
+	return ex
+}
+
+// depth is how many calls are on goja's stack.
+func (a *API) depth() int {
+	if !a.calls.IsValid() {
+		return 0
+	}
+	return a.calls.Len()
 }
 
 // since is for what a call of the script's does later: what it gives runs a
@@ -308,7 +354,9 @@ func (a *API) settle() {
 	for len(a.rejections) > 0 {
 		r := a.rejections[0]
 		a.rejections = slices.Delete(a.rejections, 0, 1)
-		a.failed(a.exception(r.promise.Result()), r.handler)
+		if a.failed(a.exception(r.promise.Result()), r.handler) && r.caller != nil {
+			r.caller.cancel()
+		}
 	}
 }
 
@@ -320,11 +368,12 @@ func (a *API) Settle() { a.settle() }
 type rejection struct {
 	promise *goja.Promise
 	handler *Handler
+	caller  canceler
 }
 
 func (a *API) trackRejection(p *goja.Promise, op goja.PromiseRejectionOperation) {
 	if op == goja.PromiseRejectionReject {
-		a.rejections = append(a.rejections, rejection{p, a.current})
+		a.rejections = append(a.rejections, rejection{p, a.current, a.caller})
 		return
 	}
 	a.rejections = slices.DeleteFunc(a.rejections, func(r rejection) bool { return r.promise == p })
@@ -347,12 +396,16 @@ type deferred struct {
 	resolve, reject func(any) error
 	handler         *Handler
 	frame           uint64
+	caller          canceler // what called the handler; nil: nothing that can be cancelled
 }
+
+// canceler is a subscription or a timer: what can be called no more.
+type canceler interface{ cancel() }
 
 // promise makes a pending promise.
 func (a *API) promise() *deferred {
 	p, resolve, reject := a.rt.NewPromise()
-	return &deferred{a, a.rt.ToValue(p), resolve, reject, a.current, a.frame}
+	return &deferred{a, a.rt.ToValue(p), resolve, reject, a.current, a.frame, a.caller}
 }
 
 // Resolve settles the promise and runs what waits for it.
@@ -373,21 +426,23 @@ func (d *deferred) rejectWith(v goja.Value) { d.settle(d.reject, v) }
 // runs the microtasks before that returns.
 func (d *deferred) settle(f func(any) error, v goja.Value) {
 	a := d.a
+	var err error
 	if a.running > 0 {
-		if err := f(v); err != nil {
+		a.Whole(func() { err = f(v) })
+		if err != nil {
 			a.failed(err, a.current)
 		}
 		return
 	}
-	var err error
-	before := a.frame
-	if before == 0 {
+	frame, caller := a.frame, a.caller
+	if frame == 0 {
 		a.frame = d.frame
 	}
+	a.caller = d.caller
 	a.enter(d.handler, func() { err = f(v) })
-	if err != nil {
-		a.failed(err, d.handler)
+	if err != nil && a.failed(err, d.handler) && d.caller != nil {
+		d.caller.cancel()
 	}
 	a.settle()
-	a.frame = before
+	a.frame, a.caller = frame, caller
 }

@@ -119,8 +119,7 @@ func (a *API) pump() (more bool) {
 			a.broke(uncaught(x))
 		}
 	}()
-	ex := a.rt.Try(func() { more = a.loop() })
-	if ex != nil {
+	if ex := a.try(func() { more = a.loop() }); ex != nil {
 		a.broke(ex)
 		return true
 	}
@@ -227,7 +226,7 @@ func (a *API) loop() bool {
 
 // begin and leave mark the callback of s.
 func (a *API) begin(s *sub) {
-	a.current = s.h
+	a.current, a.caller = s.h, s
 	a.scope = s.scope
 	a.running++
 	a.host.Watch().Enter()
@@ -239,7 +238,7 @@ func (a *API) leave() {
 		a.running--
 		a.host.Watch().Leave()
 	}
-	a.current, a.scope = nil, nil
+	a.current, a.caller, a.scope = nil, nil, nil
 }
 
 // ask1 asks the predicate of s about the arrived packet.

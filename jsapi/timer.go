@@ -28,9 +28,10 @@ type slot struct {
 	turn   uint32 // how often the slot was used before: makes ids differ
 	kind   timerKind
 	used   bool
-	scope  *scope // that was active when it was made
-	frame  uint64 // that was being delivered when it was made; 0: none
-	held   int    // its place there, plus one; 0: not held
+	scope  *scope   // that was active when it was made
+	frame  uint64   // that was being delivered when it was made; 0: none
+	caller *calling // of an interval
+	held   int      // its place there, plus one; 0: not held
 }
 
 // timerTable finds a timer by its id, the number a script gets: the slot's
@@ -131,6 +132,19 @@ func (t *timerTable) clear(call goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
+// calling is an interval, for what its callback does later.
+type calling struct {
+	t     *timerTable
+	place uint32
+	turn  uint32
+}
+
+func (c *calling) cancel() {
+	if s := &c.t.slots[c.place]; s.used && s.turn == c.turn {
+		c.t.drop(c.place)
+	}
+}
+
 // drop ends a timer before its time.
 func (t *timerTable) drop(place uint32) {
 	s := &t.slots[place]
@@ -155,7 +169,10 @@ func (t *timerTable) fire(place uint32) {
 	s := &t.slots[place]
 	f, args := s.f, s.args
 	t.a.scope, t.a.frame = s.scope, s.frame
-	defer func() { t.a.scope, t.a.frame = nil, 0 }()
+	if s.kind == periodic {
+		t.a.caller = s.caller
+	}
+	defer func() { t.a.scope, t.a.frame, t.a.caller = nil, 0, nil }()
 	switch s.kind {
 	case oneShot:
 		t.end(place)
@@ -226,7 +243,7 @@ func (a *API) installTimers() {
 		}
 		place := t.add(periodic, f, rest(call, 2))
 		s := &t.slots[place]
-		s.period, s.at = period, a.deadline(period)
+		s.period, s.at, s.caller = period, a.deadline(period), &calling{t, place, s.turn}
 		s.timer = a.host.SetTimer(s.at, s.fire)
 		return t.id(place)
 	})
