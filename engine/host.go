@@ -168,7 +168,7 @@ func (v *vm) Send(link int, frame []byte, cause jsapi.Cause) {
 		v.staged.send(link, frame, cause)
 		return
 	}
-	v.e.journal.queued(v.e.links[link], v, frame, cause)
+	v.e.journal.queued(v.e.links[link], v, cause)
 	v.e.send(v.e.links[link], frame)
 }
 

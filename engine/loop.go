@@ -560,10 +560,10 @@ func (e *Engine) turn() {
 		e.runImmediates()
 	}
 	e.flush()
-	e.sync()
 	if e.successor != nil {
 		e.swap()
 	}
+	e.sync()
 }
 
 // deliver gives the script the frames of this turn.
@@ -702,6 +702,7 @@ func (e *Engine) begin() {
 		e.vm.settle()
 	}
 	e.flush()
+	e.sync()
 }
 
 // finish ends the scenario's life on the goroutine that ran it.

@@ -53,6 +53,9 @@ const (
 // maxBundle bounds what is kept of a scenario's text, compressed.
 const maxBundle = 16 << 20
 
+// maxInflated bounds the same, inflated.
+const maxInflated = 64 << 20
+
 // maxSource is the longest file whose text is kept for the messages of a replay.
 const maxSource = 1 << 20
 
@@ -201,7 +204,7 @@ func (j *journal) pack(k noteKind, v any) {
 		return
 	}
 	packed := deflated(text)
-	if len(packed) > maxBundle {
+	if len(packed) > maxBundle || len(text) > maxInflated {
 		j.e.notice("the scenario is too large to be kept in the recording: it cannot be replayed")
 		return
 	}
@@ -227,7 +230,11 @@ func deflated(text []byte) []byte {
 }
 
 func inflated(data []byte) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), 16*maxBundle))
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), maxInflated+1))
+	if err == nil && len(text) > maxInflated {
+		err = errors.New("a note of more than 64 MiB")
+	}
+	return text, err
 }
 
 // delivered notes the frames of this turn that were not read from a file by
@@ -345,7 +352,7 @@ func (j *journal) file(f fileEvent) {
 		return
 	}
 	packed := deflated(f.text)
-	if len(packed) > maxBundle {
+	if len(packed) > maxBundle || len(f.text) > maxInflated {
 		j.e.notice(fmt.Sprintf("%s is too large to be kept in the recording: a replay reads the file itself", f.name))
 		return
 	}
@@ -371,11 +378,17 @@ func (j *journal) received(number, file uint64) {
 }
 
 // why appends the comment of a frame that is queued now.
-func (j *journal) why(b []byte, v *vm, frame []byte, cause jsapi.Cause) []byte {
+func (j *journal) why(b []byte, v *vm, cause jsapi.Cause) []byte {
 	b = append(b, "sent by "...)
 	at := cause.Place
 	if at == "" {
 		at = v.where()
+	}
+	if cause.Asks {
+		b = append(b, "the engine, to find a neighbour"...)
+		if at != "" || cause.Handler != nil {
+			b = append(b, " for "...)
+		}
 	}
 	b = append(b, at...)
 	switch {
@@ -386,8 +399,7 @@ func (j *journal) why(b []byte, v *vm, frame []byte, cause jsapi.Cause) []byte {
 	case at != "":
 	case cause.Frame > 0:
 		b = append(b, "the engine, which answers for the scenario's addresses"...)
-	case asksNeighbour(frame):
-		b = append(b, "the engine, to find a neighbour"...)
+	case cause.Asks:
 	default:
 		b = append(b, "the engine"...)
 	}
@@ -426,27 +438,12 @@ func (v *vm) where() string {
 }
 
 // queued keeps the comment of a frame until it is recorded.
-func (j *journal) queued(l *link, v *vm, frame []byte, cause jsapi.Cause) {
+func (j *journal) queued(l *link, v *vm, cause jsapi.Cause) {
 	if j != nil {
 		c := &j.whys[l.index]
-		c.text = j.why(c.text, v, frame, cause)
+		c.text = j.why(c.text, v, cause)
 		c.ends = append(c.ends, len(c.text))
 	}
-}
-
-// asksNeighbour says whether an Ethernet frame is an ARP packet or a neighbour
-// solicitation (RFC 4861 section 4.3).
-func asksNeighbour(frame []byte) bool {
-	if len(frame) < 14 {
-		return false
-	}
-	switch uint16(frame[12])<<8 | uint16(frame[13]) {
-	case 0x0806:
-		return true
-	case 0x86dd:
-		return len(frame) > 54 && frame[20] == 58 && frame[54] == 135
-	}
-	return false
 }
 
 // recordSent records frames of a link's queue, from number at on.

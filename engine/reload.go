@@ -152,7 +152,7 @@ func (e *Engine) prepare(v *vm) error {
 		return err
 	}
 	e.journal.stage(v.unit)
-	return e.left(e.vm.api.Prepare(v.api, e.reloads+1))
+	return e.leave(e.vm, func() error { return e.vm.api.Prepare(v.api, e.reloads+1) })
 }
 
 // checkFilter says whether the filter that a version asks for is one.
@@ -168,8 +168,16 @@ func (e *Engine) checkFilter(u *unit) error {
 	return nil
 }
 
-// left is the error of a live version that could not leave its data.
-func (e *Engine) left(err error) error {
+// leave has a live version leave its data. That it could not, for a callback of
+// hot.dispose threw or left a rejection, or something cannot be cloned, is an error of
+// the reload alone.
+func (e *Engine) leave(v *vm, f func() error) error {
+	v.leaving, v.leftBad = true, nil
+	err := f()
+	v.leaving = false
+	if err == nil && v.leftBad != nil {
+		err = v.leftBad
+	}
 	if err == nil {
 		return nil
 	}
@@ -230,7 +238,7 @@ func (e *Engine) swap() {
 		return
 	}
 	e.journal.swap()
-	if err := e.left(old.api.Replace(next.api)); err != nil {
+	if err := e.leave(old, func() error { return old.api.Replace(next.api) }); err != nil {
 		e.refuse(next, err)
 		s.done(err)
 		return

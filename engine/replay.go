@@ -37,6 +37,7 @@ const maxNoteFrames = 4096
 // Recording is what umpa-run -w has recorded, read to be run again.
 type Recording struct {
 	path      string
+	size      int // of what is kept, about
 	packets   []recorded
 	scenarios []*recordedScenario
 }
@@ -130,10 +131,10 @@ func OpenRecording(path string) (*Recording, error) {
 	}
 	defer r.Close()
 	rec := &Recording{}
-	size := 0
+	comments := map[string]string{} // many are the same
 	var note error
 	r.OnNote(func(data []byte) {
-		if size += len(data); note == nil && size <= maxRecording {
+		if rec.size += len(data); note == nil && rec.size <= maxRecording {
 			note = rec.note(data)
 		}
 	})
@@ -149,10 +150,19 @@ func OpenRecording(path string) (*Recording, error) {
 			}
 			return nil, fmt.Errorf("recording %q: %w", path, err)
 		}
-		if size += len(f.Data) + 64; size > maxRecording {
-			return nil, fmt.Errorf("recording %q: more than %d MiB cannot be replayed", path, maxRecording>>20)
+		comment := strings.Join(m.Comments(), "; ")
+		if known, ok := comments[comment]; ok {
+			comment = known
+		} else {
+			if rec.size += len(comment); len(comments) == maxComments {
+				clear(comments)
+			}
+			comments[comment] = comment
 		}
-		p := recorded{iface: m.Interface, dir: m.Direction, time: f.Time, data: slices.Clone(f.Data), length: f.Length, comment: strings.Join(m.Comments(), "; ")}
+		if rec.size += len(f.Data) + packetSize; rec.size > maxRecording {
+			return nil, fmt.Errorf("recording %q: %w", path, errLarge)
+		}
+		p := recorded{iface: m.Interface, dir: m.Direction, time: f.Time, data: slices.Clone(f.Data), length: f.Length, comment: comment}
 		i := r.Interfaces()[m.Interface]
 		p.first, p.name = firstLayer(i.LinkType), i.Name
 		rec.packets = append(rec.packets, p)
@@ -161,6 +171,25 @@ func OpenRecording(path string) (*Recording, error) {
 	rec.join()
 	return rec, nil
 }
+
+// What a replay keeps of each packet and each delivery beside its bytes, about:
+// slices grow by doubling.
+const (
+	packetSize  = 320
+	frameSize   = 160
+	maxComments = 1 << 16
+)
+
+// size is about how much memory a scenario's text takes.
+func (b *bundleNote) size() int {
+	n := len(b.Code) + len(b.Map)
+	for name, text := range b.Sources {
+		n += len(name) + len(text)
+	}
+	return n
+}
+
+var errLarge = fmt.Errorf("it needs more than %d MiB of memory, and cannot be replayed", maxRecording>>20)
 
 var errBadNote = errors.New("a note that is damaged, or of another version of umpa-run")
 
@@ -199,6 +228,9 @@ func (r *Recording) note(data []byte) error {
 			if uint64(len(e.frames))+count > maxNoteFrames {
 				return errBadNote
 			}
+			if r.size += int(count) * frameSize; r.size > maxRecording {
+				return errLarge
+			}
 			for range count {
 				f := fedFrame{link: l}
 				if n.Bad {
@@ -228,6 +260,9 @@ func (r *Recording) note(data []byte) error {
 		if unpack(n.Bytes(), &b) != nil {
 			return errBadNote
 		}
+		if r.size += b.size(); r.size > maxRecording {
+			return errLarge
+		}
 		s.versions[b.Version], e.bundle = b, &b
 	case noteSwap:
 	case noteRefused:
@@ -250,6 +285,9 @@ func (r *Recording) note(data []byte) error {
 		var err error
 		if f.text, err = inflated(n.Bytes()); err != nil {
 			return errBadNote
+		}
+		if r.size += len(f.text); r.size > maxRecording {
+			return errLarge
 		}
 		s.files = append(s.files, f)
 	case noteOver:
@@ -607,19 +645,28 @@ func (f *feed) drop() {
 	}
 }
 
-// cut tells a sleep that would last until then whether Stop cut it short, and when.
-// Where the scenario is another one by now, it is the first that would last longer.
+// cut tells a sleep that would last until then whether the outside ends it before,
+// and when: Stop, in the recording of the same script at that very sleep, or the
+// recording's end. What else waits meanwhile comes in later turns, as it did.
 func (f *feed) cut(e *Engine, until time.Duration) (at time.Duration, ok bool) {
-	if f == nil || len(f.events) == 0 {
+	if f == nil {
 		return 0, false
 	}
-	x := f.events[0]
-	if x.kind != noteCut || x.at >= until && (x.turn != e.turns || x.sleep != e.sleeps) {
+	i := slices.IndexFunc(f.events, func(x event) bool { return x.kind == noteCut || x.kind == noteStop || x.kind == noteOver })
+	if i < 0 {
 		return 0, false
 	}
-	f.events = f.events[1:]
-	e.Stop(x.text)
-	return x.at, true
+	x := f.events[i]
+	if x.at >= until && (x.kind != noteCut || x.turn != e.turns || x.sleep != e.sleeps) {
+		return 0, false
+	}
+	if x.kind == noteOver {
+		f.give(e, x)
+	} else {
+		f.events = slices.Delete(slices.Clone(f.events), i, i+1)
+		e.Stop(x.text)
+	}
+	return max(x.at, e.clock.Now()), true
 }
 
 // hop is what the kernel said to the same question, the next time it was asked,

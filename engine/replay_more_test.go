@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -234,5 +235,135 @@ function onStop(why) { sleepSync(300); console.log(why, now()); }`
 	got, err := runText(t, text, func(c *Config) { c.For = 350 * time.Millisecond })
 	if want := "1 100\n2 200\n3 300\n4 350\ntime is up 650"; err != nil || got != want {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// Behind an interruption promises go on: those of onStop, and of what has nothing to
+// do with it where a failing handler is only quarantined, and called no more.
+func TestPromisesOutliveInterruption(t *testing.T) {
+	quick := func(c *Config) { c.CallbackTimeout, c.For = 50*time.Millisecond, time.Second }
+	got, err := runText(t, `(async () => { await sleep(10); for (;;) sleepSync(50); })();
+async function onStop(why) { console.log(why); await sleep(100); console.log('slept'); await flush(); console.log('flushed'); }`, quick)
+	if want := "time is up\nslept\nflushed"; err != nil || got != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+	for _, bad := range []string{"for (;;) now();", "(function f() { f(); })();", "throw new Error('bad');"} {
+		got, err = runText(t, `const options = { onError: 'quarantine' };
+let n = 0;
+setInterval(async () => { console.log('called', ++n); await sleep(10); if (n === 2) { `+bad+` } }, 100);
+(async () => { for (let i = 1; i <= 4; i++) { await sleep(125); console.log('other', i); } })();`, quick)
+		lines := strings.Split(got, "\n")
+		count := func(prefix string) (n int) {
+			for _, l := range lines {
+				if strings.HasPrefix(l, prefix) {
+					n++
+				}
+			}
+			return n
+		}
+		if err != nil || count("called") != 2 || count("other") != 4 || !strings.Contains(got, "setInterval is called no more") {
+			t.Errorf("%s: %v\n%s", bad, err, got)
+		}
+	}
+}
+
+// What was thrown may be code itself: it cannot hold up the run, and is no fault of ours.
+func TestThrownDescribesItself(t *testing.T) {
+	for _, thrown := range []string{
+		"{ get message() { for (;;) now(); } }",
+		"new (class extends Error { get name() { for (;;) now(); } })('x')",
+		"new Proxy({}, { getPrototypeOf() { throw 2 }, get() { throw 1 }, ownKeys() { throw 3 } })",
+	} {
+		_, err := runText(t, "setTimeout(() => { throw "+thrown+" }, 1)", func(c *Config) { c.CallbackTimeout = 50 * time.Millisecond })
+		if s := asScriptError(t, err); s.Kind == KindInternal || s.Line != 1 || !strings.Contains(s.Message, "uncaught") {
+			t.Errorf("%s: %v in line %d", thrown, s, s.Line)
+		}
+	}
+}
+
+// A script that blocks for ever is told of the end of its recording, too.
+func TestReplayEndsWhileBlocked(t *testing.T) {
+	const p = "const p = packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'x');\n"
+	write(t, map[string]string{
+		"sleeps.js":    p + "for (;;) { send(p); sleepSync(2); }",
+		"schedules.js": p + "schedule(p, { interval: 2, blocking: true });",
+		"silent.js":    "for (;;) sleepSync(2);",
+	})
+	for _, name := range []string{"sleeps.js", "schedules.js"} {
+		path := filepath.Join(t.TempDir(), "run.pcapng")
+		rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := New(Config{Script: name, Recorder: rec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		e.hooks.sent = func(*link, [][]byte) {
+			if sent++; sent == 10 {
+				go e.Stop("enough")
+			}
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := rec.Close(); err != nil {
+			t.Fatal(err)
+		}
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := filepath.Join(t.TempDir(), "part.pcapng")
+		if err := os.WriteFile(part, whole[:len(whole)-300], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for _, tt := range []struct {
+			path, with string
+			broken     bool
+			differs    bool
+		}{{path, "", false, false}, {part, "", true, false}, {path, "silent.js", false, true}, {part, "silent.js", true, true}} {
+			r, err := OpenRecording(tt.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results, err := r.Replay(ctx, ReplayOptions{With: Config{Script: tt.with}})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if got := results[0]; got.Broken != tt.broken || (got.First != nil) != tt.differs {
+				t.Errorf("%s, with %q: %+v", name, tt.with, got)
+			}
+		}
+	}
+}
+
+// A recording that asks for more memory than it has bytes is refused.
+func TestOpenRecordingGreedy(t *testing.T) {
+	r := &Recording{scenarios: []*recordedScenario{{startNote: startNote{Links: []linkNote{{Info: netio.Info{Kind: netio.KindLive}}}}}}}
+	w := &netio.NoteWriter{}
+	for _, n := range []uint64{uint64(noteFrames), 0, 1, 0, 0, maxNoteFrames} {
+		w.Uint(n)
+	}
+	var err error
+	for i := 0; err == nil && i < 10_000; i++ {
+		err = r.note(w.Data)
+	}
+	if !errors.Is(err, errLarge) {
+		t.Errorf("ten thousand notes of %d frames each: %v", maxNoteFrames, err)
+	}
+	w = &netio.NoteWriter{}
+	w.Uint(uint64(noteFile))
+	w.Uint(0)
+	w.Uint(1)
+	w.Uint(0)
+	w.Bytes([]byte("zeros"))
+	w.Bytes(nil)
+	w.Bytes(deflated(make([]byte, maxInflated+1)))
+	if err := (&Recording{scenarios: r.scenarios}).note(w.Data); err == nil {
+		t.Error("a file of more than its bound was taken")
 	}
 }

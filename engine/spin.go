@@ -8,14 +8,16 @@ import (
 )
 
 // Limits of what happens at one instant of virtual time: rounds of turns, or
-// frames that were received, and the real time that they took. All that ends
-// within that time may do as much as it likes.
+// frames that were received, and the real time that they took, which a slow
+// machine needs more of. What ends within that time may do as much as it likes. A
+// tenth of it is when the user is told.
 const (
 	spinRounds = 250_000
 	spinFrames = 3_000_000
-	spinWall   = 3 * time.Second
 	spinLook   = 64 // rounds between two looks
 )
+
+var spinWall = 30 * time.Second
 
 // spin finds that virtual time stands still: scripts that answer each other
 // without end on wires without delay, or that set immediates without end.
@@ -26,7 +28,8 @@ type spin struct {
 	frames uint64                 // received before it, by all
 	since  time.Time              // of the first look
 	hits   map[*Engine]spinSample // at the first look, to tell who is busy
-	found  *Engine                // is being interrupted, so that its next line is known
+	told   bool
+	found  *Engine // is being interrupted, so that its next line is known
 }
 
 type spinSample struct {
@@ -48,13 +51,21 @@ func (c *conductor) watchSpin() {
 	}
 	frames := c.received() - s.frames
 	if s.since.IsZero() {
-		if s.rounds < spinRounds/64 && frames < spinFrames/64 {
-			return
-		}
 		s.since = time.Now()
 		s.sample(c.engines)
 	}
-	if s.rounds < spinRounds && frames < spinFrames || time.Since(s.since) < spinWall {
+	if s.rounds%(16*spinLook) != 0 && frames < spinFrames/64 {
+		return
+	}
+	long := time.Since(s.since)
+	if !s.told && long > spinWall/10 {
+		s.told = true
+		if e := c.busiest(); e != nil {
+			e.notice(fmt.Sprintf("virtual time stands still at %v: if it goes on so, the run is stopped after %v", c.clock.Now()-e.origin, spinWall))
+		}
+	}
+	// Few rounds may be slow ones.
+	if long < spinWall || s.rounds < spinRounds && frames < spinFrames && long < 2*spinWall {
 		return
 	}
 	if s.found == nil {

@@ -12,6 +12,8 @@ import (
 // TestSpin: what goes on for ever at one instant of virtual time is ended, and
 // told by the instant and by who is busy.
 func TestSpin(t *testing.T) {
+	defer func(d time.Duration) { spinWall = d }(spinWall)
+	spinWall = time.Second
 	const answering = `
 		const answer = () => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff' }), arp({ op: 2, tpa: '10.0.0.1' })));
 		on('arp', (pkt) => { if (pkt.arp.op == 2) answer() });

@@ -48,6 +48,8 @@ type vm struct {
 	open      map[io.Closer]bool // capture files that the script has not closed
 
 	version int               // how many reloads came before
+	leaving bool              // hot.dispose runs: what fails is the reload
+	leftBad *ScriptError      // what has failed there
 	staged  *staged           // until the swap; nil when live
 	files   map[string]string // capture files that were made, and the names they have until there is no way back
 	trial   *trial            // while it may be rolled back; nil: it may not
@@ -282,16 +284,49 @@ func (v *vm) close() {
 	}
 }
 
+// failureOf is the error for what script code did not catch; nil for an
+// interruption that is none. What was thrown may run code of the script's when it
+// is looked at, so the watchdog looks on.
+func (v *vm) failureOf(err error, who *jsapi.Handler) (failure *ScriptError) {
+	failure = &ScriptError{File: v.unit.name, Kind: KindException, Message: "uncaught object, whose own description fails"}
+	if ex, ok := err.(*goja.Exception); ok { // errors.As would ask what was thrown
+		failure.place(v.unit.sources, ex.Stack())
+	}
+	if v.watch.Count()&1 == 0 {
+		v.watch.Enter()
+		defer v.watch.Leave()
+	}
+	defer func() {
+		if x := recover(); x != nil { // it was interrupted
+			v.rt.ClearInterrupt()
+		}
+	}()
+	_ = v.rt.Try(func() {
+		if i, ok := errors.AsType[*goja.InterruptedError](err); ok && i.Value() == interruptStop {
+			failure = nil
+			return
+		}
+		failure = v.scriptError(err, who)
+	})
+	return failure
+}
+
 // Fail reports what script code did not catch; see jsapi.Host.
 func (v *vm) Fail(err error, who *jsapi.Handler) (quarantine bool) {
 	e := v.e
 	v.rt.ClearInterrupt()
-	if i, ok := errors.AsType[*goja.InterruptedError](err); ok && i.Value() == interruptStop {
+	failure := v.failureOf(err, who)
+	if failure == nil {
 		return false // it was told to end, and did not
 	}
-	failure := v.scriptError(err, who)
 	if e.killed.Load() {
 		return false // it was interrupted on purpose
+	}
+	if v.leaving {
+		if v.leftBad == nil {
+			v.leftBad = failure
+		}
+		return false
 	}
 	if v.staged != nil || v.trial != nil {
 		if v.failure == nil {

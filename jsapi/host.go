@@ -98,6 +98,7 @@ type Cause struct {
 	Handler *Handler // nil: the script's top level
 	Frame   uint64   // number of the received frame, from Frame.Number; 0: none
 	Place   string   // from Host.Where, of a frame that leaves later than it was sent
+	Asks    bool     // it asks for the neighbour of a frame with that cause
 }
 
 // Handler is a callback the script registered, as the summary and errors name it.

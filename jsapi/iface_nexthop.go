@@ -282,10 +282,15 @@ func (a *API) ask(l *link, n *neighbour) {
 	if n.known {
 		to = n.mac
 	}
+	why := Cause{Asks: true}
+	if len(n.waiting) > 0 {
+		why = n.waiting[0].cause
+		why.Asks = true
+	}
 	if n.addr.Is4() {
-		a.host.Send(l.index, arpRequest(l, n.addr, to), Cause{})
+		a.host.Send(l.index, arpRequest(l, n.addr, to), why)
 	} else {
-		a.host.Send(l.index, neighbourSolicitation(l, n), Cause{})
+		a.host.Send(l.index, neighbourSolicitation(l, n), why)
 	}
 	n.timer = a.host.SetTimer(a.host.Now()+hopRetry, func() { a.unanswered(l, n) })
 }

@@ -467,6 +467,7 @@ func (m *machine) arm(d *deadline, since time.Duration) {
 	if at < since {
 		at = 1<<63 - 1
 	}
+	frame := a.frame
 	t.timer = a.host.SetTimer(at, func() {
 		if t.scope != nil {
 			t.scope.release(t)
@@ -474,6 +475,8 @@ func (m *machine) arm(d *deadline, since time.Duration) {
 		if a.closed || m.ended {
 			return
 		}
+		a.frame = frame
+		defer func() { a.frame = 0 }()
 		m.site.h.Hits++
 		if err := a.guarded(func() {
 			a.enter(m.site.h, func() { a.within(m.outer, func() { m.decide(&d.target, nil) }) })

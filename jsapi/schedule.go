@@ -51,6 +51,7 @@ type schedule struct {
 	table  timetable
 	fire   func()
 	timer  Timer
+	frame  uint64 // that was being delivered when it was made; 0: none
 
 	start  time.Duration // when it was made
 	origin time.Duration // deadline of the first slot, later by as much as it was paused
@@ -133,6 +134,7 @@ func (a *API) schedule(call goja.FunctionCall) goja.Value {
 	s.readSource(call.Argument(0))
 	s.h = a.scheduleHandler(s)
 	s.h.Lane, s.h.Why = s.source.why()
+	s.frame = a.frame
 	s.start = a.host.Now()
 	s.base = a.deadline(s.table.delay)
 	s.origin, s.next, s.mark, s.check, s.end = s.base, s.base, s.base, later(s.base, scheduleCheck), forever
@@ -451,7 +453,7 @@ func (s *schedule) skip(now time.Duration) {
 // slots sends the packets of the next n slots. It reports whether it left some
 // because that took long: everybody else is to have a turn.
 func (s *schedule) slots(n int64, now time.Duration) (long bool) {
-	cause := Cause{Handler: s.h, Frame: 0}
+	cause := Cause{Handler: s.h, Frame: s.frame}
 	if !s.source.scripted() && s.table.pace != paceDrawn {
 		if t, ok := s.source.(*templates); ok && s.table.pace != paceBits {
 			n -= t.many(s, n, now, cause)

@@ -62,7 +62,7 @@ on({ icmp: { type: 'echoReply', id: 2 } }, (pkt) => { if (pkt.icmp.seq === 4) st
 		}
 	}
 	for what, times := range map[string]int{
-		"ARP asks.js:1":                       1, // to find the neighbour
+		"ARP the engine, to find a neighbour for asks.js:1": 1,
 		"ICMP asks.js:1":                      1,
 		"ICMP schedule(ip/icmp) at asks.js:2": 5,
 		"ICMP asks.js:3":                      1,
