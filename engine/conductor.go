@@ -95,7 +95,9 @@ func (c *conductor) conduct() {
 				}
 				continue
 			}
-			if at, now, ok := e.next(); ok && at <= now {
+			if e.feed.tick(e) {
+				e.proceed()
+			} else if at, now, ok := e.next(); ok && at <= now {
 				e.turn()
 				busy = true
 			}

@@ -304,7 +304,7 @@ func RunAll(ctx context.Context, engines []*Engine, keepGoing bool) error {
 		}
 		e.startJournal(i, start)
 		if !virtual && (e.journal != nil || recorded) {
-			e.stepped, e.clock, e.shift = real, timers.NewVirtual(start), shift
+			e.stepped, e.clock, e.shift, e.exact = real, timers.NewVirtual(start), shift, recorded
 		}
 		e.feed = e.cfg.replay
 	}

@@ -48,6 +48,7 @@ const (
 	noteCut                         // noteStop, in the middle of a turn: it cut a sleepSync short
 	noteFile                        // the script read a file: its text, compressed
 	noteRefused                     // a frame could not be sent
+	noteTick                        // a stepped clock went on though no turn was due to that
 )
 
 // maxBundle bounds what is kept of a scenario's text, compressed.
@@ -99,6 +100,7 @@ type recording struct {
 	feed     *feed        // nil: the world is what reaches it
 	stepped  timers.Clock // the real time that its stepped clock follows; nil: its clock is no such one
 	shut     bool         // what has arrived is not for this turn
+	exact    bool         // the stepped clock may fall behind as far as it likes
 	stopSeen bool         // Stop has been noted
 	sleeps   uint64       // calls of Sleep by live versions
 	told     bool         // the last of them said that the scenario is to end
@@ -296,6 +298,29 @@ func (j *journal) text(k noteKind, text string) {
 	}
 	w := j.begin(k)
 	w.Bytes([]byte(text))
+	j.end(w)
+}
+
+// tick notes that the clock went on to where it is now, for the turn that follows;
+// last: for none, it is the end of the run.
+func (j *journal) tick(last bool) {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteTick)
+	w.Uint(0)
+	w.Uint(bit(last))
+	j.end(w)
+}
+
+// slept notes that a sleep lasted until now, for the run's time was up.
+func (j *journal) slept() {
+	if j == nil {
+		return
+	}
+	w := j.begin(noteTick)
+	w.Uint(j.e.sleeps)
+	w.Uint(1)
 	j.end(w)
 }
 
@@ -497,9 +522,16 @@ func (j *journal) undone(l *link, n int) {
 	}
 }
 
-// steps is how many turns may follow each other at one instant of a stepped
-// clock while others wait for a turn of theirs.
-const steps = 1000
+const (
+	// steps is how many turns may follow each other at one instant of a stepped
+	// clock while others wait for a turn of theirs.
+	steps = 1000
+	// tickEvery is how far a stepped clock may fall behind a script that calls for
+	// the next turn at once, and lagMost how far behind one that is too slow for
+	// its timers: then some of them run late, and intervals leave out times.
+	tickEvery = time.Millisecond
+	lagMost   = 50 * time.Millisecond
+)
 
 // liveStepped is live on a stepped clock: see the top of this file.
 func (e *Engine) liveStepped(r *rest) {
@@ -518,8 +550,28 @@ func (e *Engine) liveStepped(r *rest) {
 		now := max(real.Now(), clock.Now())
 		due, ok := e.deadline()
 		outside := e.inbox.waiting() || e.stopped.Load() != nil && e.reason == "" && !e.stopping()
+		late := ok && now-due > lagMost && !e.exact
 		switch {
+		case late && e.timeIsUp(now):
+			clock.AdvanceTo(e.cfg.For)
+			e.journal.tick(true)
+			continue
+		case late && (at < steps || !outside):
+			clock.AdvanceTo(now)
+			e.journal.tick(false)
+			e.turn()
+			continue
 		case internal && (at < steps || !outside):
+			if now-clock.Now() >= tickEvery {
+				to := now
+				if ok {
+					to = min(to, due)
+				}
+				if to > clock.Now() {
+					clock.AdvanceTo(to)
+					e.journal.tick(false)
+				}
+			}
 			e.turn()
 			continue
 		case ok && due <= now && (at < steps || !outside):
@@ -559,6 +611,11 @@ func (e *Engine) liveStepped(r *rest) {
 	}
 	e.journal.text(noteOver, e.reason)
 	e.finish()
+}
+
+// timeIsUp reports whether the time of the run is, at that real time.
+func (e *Engine) timeIsUp(now time.Duration) bool {
+	return e.cfg.For > 0 && e.state == stateRunning && now >= e.cfg.For
 }
 
 func (e *Engine) stopping() bool { return e.state != stateRunning || e.stopSeen }

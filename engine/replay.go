@@ -88,7 +88,8 @@ type event struct {
 	link   int
 	up     bool
 	text   string
-	sleep  uint64 // noteCut: which one it was, counted from 1
+	sleep  uint64 // noteCut: which one it was, counted from 1; noteTick: the same, or 0
+	last   bool   // noteTick: for no turn, but for the end
 	bundle *bundleNote
 }
 
@@ -255,6 +256,8 @@ func (r *Recording) note(data []byte) error {
 		e.text = string(n.Bytes())
 	case noteCut:
 		e.sleep, e.text = n.Uint(), string(n.Bytes())
+	case noteTick:
+		e.sleep, e.last = n.Uint(), n.Uint() == 1
 	case noteStage:
 		var b bundleNote
 		if unpack(n.Bytes(), &b) != nil {
@@ -567,8 +570,8 @@ func (f *feed) next() (at time.Duration, ok bool) {
 // is left to do at that time.
 func (f *feed) pour(e *Engine, now time.Duration) {
 	for f != nil && len(f.events) > 0 && f.events[0].at <= now {
-		if f.events[0].kind == noteCut && f.events[0].turn == e.turns {
-			return // not at the start of the turn, but in it
+		if x := f.events[0]; x.turn == e.turns && (x.kind == noteCut || x.kind == noteTick) {
+			return // not at the start of the turn, but in it, or after it
 		}
 		due, timer := e.vm.timers.Peek()
 		own := timer && due <= now || len(e.vm.immediates) > 0 || len(e.vm.due) > 0
@@ -645,12 +648,34 @@ func (f *feed) drop() {
 	}
 }
 
+// tick has the clock go on where it did between two turns; ends: it was the end.
+// Ticks of turns that are past are for another script.
+func (f *feed) tick(e *Engine) (ends bool) {
+	for f != nil && len(f.events) > 0 && f.events[0].kind == noteTick && f.events[0].turn <= e.turns {
+		x := f.events[0]
+		if x.sleep > 0 && x.turn == e.turns {
+			return false
+		}
+		if x.turn == e.turns {
+			e.virtual.AdvanceTo(x.at)
+			ends = ends || x.last
+		}
+		f.events = f.events[1:]
+	}
+	return ends
+}
+
 // cut tells a sleep that would last until then whether the outside ends it before,
 // and when: Stop, in the recording of the same script at that very sleep, or the
 // recording's end. What else waits meanwhile comes in later turns, as it did.
 func (f *feed) cut(e *Engine, until time.Duration) (at time.Duration, ok bool) {
 	if f == nil {
 		return 0, false
+	}
+	if len(f.events) > 0 && f.events[0].kind == noteTick && f.events[0].sleep == e.sleeps {
+		x := f.events[0]
+		f.events = f.events[1:]
+		return x.at, true
 	}
 	i := slices.IndexFunc(f.events, func(x event) bool { return x.kind == noteCut || x.kind == noteStop || x.kind == noteOver })
 	if i < 0 {

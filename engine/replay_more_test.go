@@ -367,3 +367,45 @@ func TestOpenRecordingGreedy(t *testing.T) {
 		t.Error("a file of more than its bound was taken")
 	}
 }
+
+// A recorded script that calls for the next turn at once does not stop the clock:
+// its timers run, packets come, its time is up; and it is the same again.
+func TestRecordedClockGoesOn(t *testing.T) {
+	const p = "const p = packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'x'); const tell = () => send(p);\n"
+	for name, text := range map[string]string{
+		"setImmediate":       "(function f() { setImmediate(f); })();",
+		"flush":              "(async () => { for (;;) await flush(); })();",
+		"schedule":           "schedule(p, { rate: 'max' });",
+		"blocking schedule":  "setTimeout(() => schedule(p, { rate: 'max', blocking: true }), 50);",
+		"sleepSync in loops": "setInterval(() => { for (let i = 0; i < 3; i++) { sleepSync(0.1); tell(); } }, 1);",
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, map[string]string{"main.js": p + "setInterval(() => { tell(); console.log('timer', Math.round(now())); }, 20);\n" + text})
+			path := filepath.Join(t.TempDir(), "run.pcapng")
+			rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := &logger{}
+			e, err := New(Config{Script: "main.js", Recorder: rec, For: 110 * time.Millisecond, Log: l.log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := e.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := rec.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begin); took > 5*time.Second || !strings.Contains(l.text(), "timer ") {
+				t.Errorf("after %v:\n%s", took, l.text())
+			}
+			again := &logger{}
+			got, r := replayFirst(t, path, ReplayOptions{Log: again.log})
+			if got.First != nil || got.Sent != len(r.packets) || again.text() != l.text() {
+				t.Errorf("replayed %d of %d packets: %+v\n%s\nwas\n%s", got.Sent, len(r.packets), got.First, again.text(), l.text())
+			}
+		})
+	}
+}
