@@ -188,3 +188,25 @@ func TestReloadUntold(t *testing.T) {
 	}
 	r.stop()
 }
+
+// A rejection that hot.dispose leaves is an error of that reload, whenever it comes,
+// and none of the version that runs: not at once, and not when that is gone back to.
+func TestDisposeRejects(t *testing.T) {
+	r := newReloading(t, map[string]string{"main.js": "setInterval(() => {}, 5); console.log('one')"}).start()
+	r.expect("one")
+	r.save("main.js", `let n = 0;
+hot.dispose(() => { if (++n === 2 || n === 3) Promise.reject(new Error('rejected ' + n)); });
+setInterval(() => console.log('two goes on'), 5);`)
+	r.expect("notice: reload 1")
+	r.save("main.js", "setInterval(() => {}, 5); console.log('three')")
+	r.expect("error: main.js:2:62: what hot.dispose of the running version leaves: rejected 2") // at the swap
+	r.expect("notice: not reloaded")
+	r.expect("two goes on")
+	r.save("main.js", "setInterval(() => {}, 5); console.log('four')")
+	r.expect("error: main.js:2:62: what hot.dispose of the running version leaves: rejected 3") // before the top level
+	r.expect("two goes on")
+	r.save("main.js", "setTimeout(() => { throw new Error('five') }, 1)")
+	r.expect("notice: rolled back")
+	r.expect("two goes on")
+	r.stop()
+}
