@@ -28,6 +28,7 @@ type conductor struct {
 	begun   int
 	wires   []*netio.Wires // of all
 	spin    spin
+	last    time.Duration // of the clock; 0: not worked out yet
 }
 
 // run conducts until all engines have ended.
@@ -156,8 +157,10 @@ func (c *conductor) jump() {
 		}
 	}
 	if some {
-		// The wall clock's start is in range, and so is what was before.
-		if end := time.Duration(math.MaxInt64 - c.clock.Wall().UnixNano()); next-c.clock.Now() > end {
+		if c.last == 0 { // where the date has no more nanoseconds since 1970
+			c.last = c.clock.Now() + time.Duration(math.MaxInt64-c.clock.Wall().UnixNano())
+		}
+		if next > c.last {
 			for _, e := range c.engines {
 				if !e.done {
 					e.fail(&ScriptError{File: e.name, Kind: KindTimeout, Message: "virtual time ends in April 2262: the next event is later",
