@@ -3,7 +3,7 @@
 # make race    runs those with several goroutines under the race detector
 # make fuzz    searches for packets and files that break the decoders
 # make bench   runs the benchmarks, each beside what it is compared to
-# make week    simulates a thousand hosts for a week, three times: some twenty minutes
+# make week    simulates a thousand hosts for a week, three times: some fifteen minutes
 # make check   everything a change has to pass: format, vet, lint, race, cross builds
 # make build   bin/umpa-run
 #

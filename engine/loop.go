@@ -526,7 +526,14 @@ func (e *Engine) turn() {
 		}
 	}
 	e.feed.pour(e, now)
-	e.journal.delivered(e.batches)
+	if e.stopNow {
+		e.stopNow = false
+		e.journal.text(noteStop, *e.stopped.Load())
+	}
+	// A turn for the outside is noted even where no frame came: turns are counted.
+	if len(e.batches) > 0 || e.stepped != nil && !e.shut {
+		e.journal.delivered(e.batches)
+	}
 	e.vm.due, e.vm.later = e.vm.later, e.vm.due
 
 	// Capture files lag behind when the turn comes late; timers that were due

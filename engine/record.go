@@ -102,6 +102,7 @@ type recording struct {
 	shut     bool         // what has arrived is not for this turn
 	exact    bool         // the stepped clock may fall behind as far as it likes
 	stopSeen bool         // Stop has been noted
+	stopNow  bool         // it is to be, in the turn that begins
 	sleeps   uint64       // calls of Sleep by live versions
 	told     bool         // the last of them said that the scenario is to end
 }
@@ -242,7 +243,7 @@ func inflated(data []byte) ([]byte, error) {
 // delivered notes the frames of this turn that were not read from a file by
 // its times. Those that are in the recording as packets are only counted.
 func (j *journal) delivered(batches []arrival) {
-	if j == nil || len(batches) == 0 {
+	if j == nil {
 		return
 	}
 	w := j.begin(noteFrames)
@@ -523,9 +524,10 @@ func (j *journal) undone(l *link, n int) {
 }
 
 const (
-	// steps is how many turns may follow each other at one instant of a stepped
-	// clock while others wait for a turn of theirs.
-	steps = 1000
+	// steps is how many turns of its own a scenario on a stepped clock may take while
+	// the outside waits for one, and waitMost how long.
+	steps    = 1000
+	waitMost = 10 * time.Millisecond
 	// tickEvery is how far a stepped clock may fall behind a script that calls for
 	// the next turn at once, and lagMost how far behind one that is too slow for
 	// its timers: then some of them run late, and intervals leave out times.
@@ -541,6 +543,7 @@ func (e *Engine) liveStepped(r *rest) {
 	e.watch()
 	e.begin()
 	e.shut = true
+	var since time.Duration // when the outside had its turn, or nothing was to be done
 	for at := 0; ; at++ {
 		e.proceed()
 		if e.state == stateEnded {
@@ -551,17 +554,18 @@ func (e *Engine) liveStepped(r *rest) {
 		due, ok := e.deadline()
 		outside := e.inbox.waiting() || e.stopped.Load() != nil && e.reason == "" && !e.stopping()
 		late := ok && now-due > lagMost && !e.exact
+		own := !outside || at < steps && now-since < waitMost
 		switch {
 		case late && e.timeIsUp(now):
 			clock.AdvanceTo(e.cfg.For)
 			e.journal.tick(true)
 			continue
-		case late && (at < steps || !outside):
+		case late && own:
 			clock.AdvanceTo(now)
 			e.journal.tick(false)
 			e.turn()
 			continue
-		case internal && (at < steps || !outside):
+		case internal && own:
 			if now-clock.Now() >= tickEvery {
 				to := now
 				if ok {
@@ -574,17 +578,24 @@ func (e *Engine) liveStepped(r *rest) {
 			}
 			e.turn()
 			continue
-		case ok && due <= now && (at < steps || !outside):
+		case ok && due <= now && own:
 			clock.AdvanceTo(due)
 			e.turn()
 			continue
 		case outside:
-			at = 0
-			clock.AdvanceTo(max(now, clock.Now()+1)) // after what was due by then
+			at, since = 0, now
+			to := max(now, clock.Now()+1) // after what was due by then
+			if behind := internal || ok && due <= to; behind {
+				if e.exact {
+					to = clock.Now() + 1
+				}
+				clock.AdvanceTo(to)
+				e.journal.tick(false)
+			}
+			clock.AdvanceTo(to)
 			e.shut = false
-			if s := e.stopped.Load(); s != nil && e.reason == "" && !e.stopping() {
-				e.journal.text(noteStop, *s)
-				e.stopSeen = true
+			if e.stopped.Load() != nil && e.reason == "" && !e.stopping() {
+				e.stopSeen, e.stopNow = true, true
 			}
 			e.turn()
 			e.shut = true
@@ -608,6 +619,7 @@ func (e *Engine) liveStepped(r *rest) {
 			r.leave(e)
 		}
 		e.guard.idle(false)
+		since = real.Now()
 	}
 	e.journal.text(noteOver, e.reason)
 	e.finish()

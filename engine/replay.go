@@ -386,6 +386,9 @@ type Replayed struct {
 	// Broken says that the recording does not hold the scenario's end, for it was
 	// killed or the file breaks off: what would have followed is not known.
 	Broken bool
+	// Err is what the scenario ended with in the replay, as it did when it was
+	// recorded; nil where First tells of it.
+	Err error
 }
 
 // Replay runs each scenario of the recording again on a virtual clock, with the
@@ -496,6 +499,8 @@ func (r *Recording) replay(ctx context.Context, s *recordedScenario, with Config
 		return c.result, ErrKilled
 	case c.result.First == nil && len(c.expected) > 0:
 		c.missing(err)
+	case c.result.First == nil && err != nil && with.Script == "":
+		c.result.Err = err
 	case c.result.First == nil && late:
 		c.result.First = &Difference{Script: cfg.Script, Text: fmt.Sprintf("it does not end: the recorded run ended after %v", s.last)}
 	case c.result.First == nil && err != nil && with.Script != "":
@@ -648,8 +653,8 @@ func (f *feed) drop() {
 	}
 }
 
-// tick has the clock go on where it did between two turns; ends: it was the end.
-// Ticks of turns that are past are for another script.
+// tick has the clock go on where it did between two turns: ends says that it was the
+// end. Ticks of turns that are past are for another script.
 func (f *feed) tick(e *Engine) (ends bool) {
 	for f != nil && len(f.events) > 0 && f.events[0].kind == noteTick && f.events[0].turn <= e.turns {
 		x := f.events[0]

@@ -371,41 +371,97 @@ func TestOpenRecordingGreedy(t *testing.T) {
 // A recorded script that calls for the next turn at once does not stop the clock:
 // its timers run, packets come, its time is up; and it is the same again.
 func TestRecordedClockGoesOn(t *testing.T) {
-	const p = "const p = packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'x'); const tell = () => send(p);\n"
+	const p = `const p = packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), 'x'); const tell = () => send(p);
+on({ eth: { type: 0x88b6 } }, () => console.log('answer', Math.round(now())));
+setInterval(() => { send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b7 }), 'x')); console.log('timer', Math.round(now())); }, 20);
+`
 	for name, text := range map[string]string{
 		"setImmediate":       "(function f() { setImmediate(f); })();",
 		"flush":              "(async () => { for (;;) await flush(); })();",
 		"schedule":           "schedule(p, { rate: 'max' });",
 		"blocking schedule":  "setTimeout(() => schedule(p, { rate: 'max', blocking: true }), 50);",
 		"sleepSync in loops": "setInterval(() => { for (let i = 0; i < 3; i++) { sleepSync(0.1); tell(); } }, 1);",
+		"slow":               "setInterval(() => { for (let i = 0; i < 1e6; i++); }, 40);", // some 50 ms
 	} {
 		t.Run(name, func(t *testing.T) {
-			write(t, map[string]string{"main.js": p + "setInterval(() => { tell(); console.log('timer', Math.round(now())); }, 20);\n" + text})
+			write(t, map[string]string{"main.js": p + text, "peer.js": "on({ eth: { type: 0x88b7 } }, () => packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b6 }), 'y'));"})
 			path := filepath.Join(t.TempDir(), "run.pcapng")
 			rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := &logger{}
-			e, err := New(Config{Script: "main.js", Recorder: rec, For: 110 * time.Millisecond, Log: l.log})
-			if err != nil {
-				t.Fatal(err)
+			l, wires := &logger{}, netio.NewWires()
+			var engines []*Engine
+			for i, script := range []string{"main.js", "peer.js"} {
+				e, err := New(Config{Script: script, Recorder: rec, For: 210 * time.Millisecond, Log: l.log, Wires: wires, Number: i + 1, CallbackTimeout: time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				engines = append(engines, e)
 			}
 			begin := time.Now()
-			if err := e.Run(t.Context()); err != nil {
+			if err := RunAll(t.Context(), engines, false); err != nil {
 				t.Fatal(err)
 			}
 			if err := rec.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(begin); took > 5*time.Second || !strings.Contains(l.text(), "timer ") {
+			if took := time.Since(begin); took > 20*time.Second || !strings.Contains(l.text(), "timer ") || !strings.Contains(l.text(), "answer ") {
 				t.Errorf("after %v:\n%s", took, l.text())
 			}
 			again := &logger{}
-			got, r := replayFirst(t, path, ReplayOptions{Log: again.log})
-			if got.First != nil || got.Sent != len(r.packets) || again.text() != l.text() {
-				t.Errorf("replayed %d of %d packets: %+v\n%s\nwas\n%s", got.Sent, len(r.packets), got.First, again.text(), l.text())
+			r, err := OpenRecording(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results, err := r.Replay(t.Context(), ReplayOptions{Log: again.log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, got := range results {
+				if got.First != nil {
+					t.Errorf("replayed %d packets of %s: %+v", got.Sent, got.Script, got.First)
+				}
+			}
+			if again.text() != l.text() {
+				t.Errorf("replayed\n%s\nwas\n%s", again.text(), l.text())
 			}
 		})
+	}
+}
+
+// Saves take turns of the loop that the script does not see; a scenario that is late
+// afterwards is late in the same turn again.
+func TestReplaySavesAndLag(t *testing.T) {
+	version := func(name string) string {
+		return `let n = hot.data.n ?? 0;
+hot.dispose((data) => { data.n = n; });
+setInterval(() => {
+  send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), '` + name + ` ' + ++n + ' ' + now()));
+  if (n % 20 === 0) for (let i = 0; i < 1.2e6; i++);
+}, 2);
+console.log('` + name + ` is there');`
+	}
+	path := filepath.Join(t.TempDir(), "run.pcapng")
+	rec, err := netio.NewRecorder(path, netio.RecorderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReloading(t, map[string]string{"main.js": version("one")}, func(c *Config) { c.Recorder, c.CallbackTimeout = rec, time.Minute }).start()
+	r.expect("one is there")
+	r.save("main.js", version("two")+"\nx(")
+	r.expect("notice: not reloaded")
+	r.save("main.js", version("one"))
+	r.expect("notice: main.js is again what runs")
+	time.Sleep(150 * time.Millisecond)
+	r.save("main.js", version("two"))
+	r.expect("notice: reload 1")
+	time.Sleep(150 * time.Millisecond)
+	r.stop()
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, again := replayFirst(t, path, ReplayOptions{}); got.First != nil || got.Sent != len(again.packets) {
+		t.Errorf("replayed %d of %d packets: %+v", got.Sent, len(again.packets), got.First)
 	}
 }

@@ -73,6 +73,10 @@ bit. The first packet that differs is shown field by field; the exit code is the
 					as += ", as far as the recording goes: it does not hold the scenario's end"
 				}
 				fmt.Fprintf(p.stderr, "%s: %s, %s\n", s.Script, count(uint64(s.Sent), "packet"), as)
+				if s.Err != nil {
+					fmt.Fprintf(p.stderr, "%s: it failed in the recorded run, and does again:\n", s.Script)
+					p.complain(&exitError{err: s.Err})
+				}
 				continue
 			}
 			differs = true
