@@ -106,6 +106,9 @@ func (v *vm) sleepStaged(d time.Duration) (end bool) {
 
 // sleep blocks the loop for d, or until it is to end.
 func (e *Engine) sleep(d time.Duration) {
+	if e.state == stateRunning && (e.stopSeen || e.feed != nil && e.stopped.Load() != nil) {
+		return // it was to end before: in a recorded run, and so in its replay
+	}
 	now := e.clock.Now()
 	if at, cut := e.feed.cut(e, now+d); cut {
 		e.virtual.AdvanceTo(at)
@@ -441,15 +444,19 @@ func linkTypeOf(first string) netio.LinkType {
 
 // CreateCapture makes a capture file: pcap if it is called so, else pcapng. A
 // version that may not remain makes it under another name, for the one before may
-// be writing that very file.
+// be writing that very file; a replay makes it elsewhere, and leaves none behind.
 func (v *vm) CreateCapture(path string) (jsapi.CaptureWriter, error) {
 	var (
 		f   *os.File
 		err error
 	)
-	waits := v.staged != nil || v.trial != nil
+	waits := v.staged != nil || v.trial != nil || v.e.feed != nil
 	if waits {
-		f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+		folder := filepath.Dir(path)
+		if v.e.feed != nil {
+			folder = "" // that of temporary files
+		}
+		f, err = os.CreateTemp(folder, "."+filepath.Base(path)+".*")
 	} else {
 		f, err = os.Create(path)
 	}

@@ -164,6 +164,7 @@ func (e *Engine) startJournal(id int, start time.Time) {
 		n.Links = append(n.Links, linkNote{l.name, l.record, info})
 	}
 	e.journal.pack(noteStart, n)
+	e.recorded(e.cfg.Recorder.Flush()) // whatever becomes of the process
 }
 
 // heard is what the outside has said to a version that is not live yet.

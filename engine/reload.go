@@ -66,6 +66,9 @@ func (v *vm) discard() {
 
 // place gives the files that the version has made their names.
 func (v *vm) place() {
+	if v.e.feed != nil {
+		return
+	}
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(v.files)) {
 		// A temporary file is its owner's alone.
@@ -377,6 +380,7 @@ type trial struct {
 	previous  *vm
 	until     time.Duration
 	callbacks uint64
+	over      bool // until has passed: what is left is to see some callbacks
 }
 
 // forget keeps at most n versions to go back to.
@@ -400,14 +404,19 @@ func (v *vm) forget(n int) {
 
 // passTrial ends the trial of a version that did well.
 func (e *Engine) passTrial(now time.Duration) {
-	if t := e.vm.trial; t != nil && now >= t.until && (e.vm.watch.Count()/2 >= t.callbacks || now >= t.until+(trialMost-1)*e.cfg.Trial) {
+	t := e.vm.trial
+	if t == nil || now < t.until {
+		return
+	}
+	t.over = true
+	if e.vm.watch.Count()/2 >= t.callbacks || now >= t.until+(trialMost-1)*e.cfg.Trial {
 		e.settleTrial()
 	}
 }
 
 // onTrial reports whether the live version is in its first time. One that has
 // nothing to do does not end the run then: it may be half of what was saved.
-func (e *Engine) onTrial() bool { return e.vm.trial != nil && e.clock.Now() < e.vm.trial.until }
+func (e *Engine) onTrial() bool { return e.vm.trial != nil && !e.vm.trial.over }
 
 // settleTrial gives up the way back.
 func (e *Engine) settleTrial() {

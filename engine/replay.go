@@ -570,17 +570,24 @@ func (f *feed) next() (at time.Duration, ok bool) {
 	return f.events[0].at, true
 }
 
+// inTurn reports whether an event is noted in the course of the turn that it is for.
+func (x *event) inTurn() bool {
+	return x.kind == noteState || x.kind == noteEnd || x.kind == noteStage || x.kind == noteSwap
+}
+
 // pour gives the turn that begins what reached that turn. Where the scenario is
 // another one by now, and has had fewer turns, it comes when nothing of its own
 // is left to do at that time.
 func (f *feed) pour(e *Engine, now time.Duration) {
-	for f != nil && len(f.events) > 0 && f.events[0].at <= now {
+	// What is done for the outside late in a turn has the time at which that was: a
+	// callback before it may have slept.
+	for same := false; f != nil && len(f.events) > 0 && (f.events[0].at <= now || same && f.events[0].inTurn()); same = true {
 		if x := f.events[0]; x.turn == e.turns && (x.kind == noteCut || x.kind == noteTick) {
 			return // not at the start of the turn, but in it, or after it
 		}
 		due, timer := e.vm.timers.Peek()
 		own := timer && due <= now || len(e.vm.immediates) > 0 || len(e.vm.due) > 0
-		if f.events[0].turn > e.turns && own {
+		if f.events[0].turn > e.turns && own && !same {
 			return
 		}
 		x := f.events[0]

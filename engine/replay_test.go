@@ -153,6 +153,7 @@ tell('` + name + ` is awake');
 }
 
 // What a scenario read, and what was stored before it began, is in its recording.
+// The files that it made are not made again.
 func TestReplayWhatWasRead(t *testing.T) {
 	write(t, map[string]string{"names.txt": "first", "main.js": `
 const say = (...words) => send(packet(eth({ dst: 'ff:ff:ff:ff:ff:ff', type: 0x88b5 }), words.join(' ')));
@@ -160,7 +161,10 @@ let error;
 try { open('none.txt'); } catch (e) { error = e.message; }
 say(open('names.txt'), error, storage.get('runs'));
 storage.update('runs', (n) => (n ?? 0) + 1);
-setTimeout(() => say(open('names.txt'), storage.get('runs')), 20);
+pcap.write('made.pcap', [packet(eth())]);
+let made = 0;
+for (const p of pcap.read('made.pcap')) made++;
+setTimeout(() => say(open('names.txt'), storage.get('runs'), made), 20);
 `})
 	state := t.TempDir()
 	path := filepath.Join(t.TempDir(), "run.pcapng")
@@ -188,7 +192,7 @@ setTimeout(() => say(open('names.txt'), storage.get('runs')), 20);
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"main.js", "names.txt"} {
+	for _, name := range []string{"main.js", "names.txt", "made.pcap"} {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +201,10 @@ setTimeout(() => say(open('names.txt'), storage.get('runs')), 20);
 	if got.First != nil || got.Sent != 2 {
 		t.Errorf("replayed %d packets: %+v", got.Sent, got.First)
 	}
-	for i, want := range []string{"first open 'none.txt': there is no such file 1", "second 2"} {
+	if left, _ := os.ReadDir("."); len(left) > 0 {
+		t.Errorf("the replay made %v", left)
+	}
+	for i, want := range []string{"first open 'none.txt': there is no such file 1", "second 2 1"} {
 		if text := string(again.packets[i].data[14:]); text != want {
 			t.Errorf("packet %d: %q, want %q", i+1, text, want)
 		}
