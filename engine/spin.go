@@ -42,6 +42,9 @@ type spinSample struct {
 func (c *conductor) watchSpin() {
 	s, now := &c.spin, c.clock.Now()
 	if now != s.at || s.rounds == 0 {
+		if s.found != nil && s.found.err == nil { // it came to an end before a line of it ran
+			s.found.vm.rt.ClearInterrupt()
+		}
 		c.spin = spin{at: now, rounds: 1, frames: c.received()}
 		return
 	}
